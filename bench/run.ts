@@ -1,0 +1,15 @@
+// `npm run bench` runs everything; `npm run bench -- ops` or `-- training` one part.
+import { benchOps } from "./ops.ts";
+import { benchTraining } from "./training.ts";
+
+const parts = { ops: benchOps, training: benchTraining };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in parts));
+if (unknown.length) {
+  console.error(`bench: unknown part ${unknown.join(", ")}; known are ${Object.keys(parts).join(", ")}`);
+  process.exit(1);
+}
+for (const [name, run] of Object.entries(parts)) {
+  if (!wanted.length || wanted.includes(name)) await run();
+}

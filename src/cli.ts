@@ -1,0 +1,85 @@
+// The command line, `npx minibatch doctor`: says for a person which back end runs here, and why not a better one.
+// Prints what backend() and the search for the addon know; decides nothing itself.
+import { existsSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { findAddon, packageFolder } from "./run/addon.ts";
+import { backend } from "./run/backend.ts";
+
+const usage = `usage: npx minibatch doctor
+  doctor   back end, instruction set, threads; what was tried and why it failed`;
+
+const variables = ["MINIBATCH_BACKEND", "MINIBATCH_ISA", "MINIBATCH_THREADS", "MINIBATCH_DEBUG", "MINIBATCH_ADDON"];
+
+function row(name: string, value: string): string {
+  return `  ${name.padEnd(18)}${value}`;
+}
+
+function doctor(): { text: string; healthy: boolean } {
+  const folder = packageFolder();
+  const version = folder ? (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string }).version : "unknown";
+  const lines = [`minibatch ${version}`, row("node", `${process.version} on ${process.platform}-${process.arch}`)];
+  lines.push(row("processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads`));
+  const set = variables.filter((name) => process.env[name]).map((name) => `${name}=${process.env[name]}`);
+  if (set.length) lines.push(row("environment", set.join(" ")));
+
+  let healthy = true;
+  try {
+    const { name, isa, threads, reasons } = backend();
+    lines.push(row("back end", name === "native" ? `native, ${isa} kernels, ${threads} threads` : "TypeScript (works, slower)"));
+    for (const reason of reasons) lines.push(row("", reason));
+  } catch (error) {
+    healthy = false;
+    lines.push(
+      row("back end", "none"),
+      ...(error instanceof Error ? error.message : String(error)).split("\n").map((line) => row("", line.trim())),
+    );
+  }
+
+  const { addon, path, attempts } = findAddon();
+  if (addon) {
+    const { isas, kernels } = addon.info();
+    lines.push(row("addon", `${path}`), row("usable here", isas.join(", ")), row("native kernels", `${kernels.length}`));
+  } else {
+    lines.push(
+      row("addon", "none loaded"),
+      ...attempts.map(({ path: tried, reason }) => row("  tried", tried ? `${tried}: ${reason}` : reason)),
+    );
+    lines.push(...hints(folder));
+  }
+  return { text: lines.join("\n"), healthy };
+}
+
+/** What to do where no addon loads. */
+function hints(folder: string | undefined): string[] {
+  if (!folder) return [];
+  const log = join(folder, "build", "install.log");
+  const lines = existsSync(log)
+    ? [
+        row("build log", log),
+        ...readFileSync(log, "utf8")
+          .trimEnd()
+          .split("\n")
+          .slice(-8)
+          .map((line) => row("", line)),
+      ]
+    : [];
+  return [
+    ...lines,
+    "",
+    "To build the native back end: install a C++20 compiler, make and Python 3 (on Debian: apt-get install g++ make python3), then",
+    existsSync(join(folder, ".git"))
+      ? "  npm run build:native"
+      : "  npm rebuild minibatch      (with npm 12 first: npm install-scripts approve minibatch)",
+  ];
+}
+
+const [command, ...rest] = process.argv.slice(2);
+if (command === "doctor" && rest.length === 0) {
+  const { text, healthy } = doctor();
+  console.log(text);
+  process.exitCode = healthy ? 0 : 1;
+} else {
+  console.error(usage);
+  process.exitCode = command === undefined || command === "--help" ? 0 : 1;
+}

@@ -1,0 +1,47 @@
+// The two ops that connect named parameters with the flat segment they lie in. They move no data: a view is the
+// segment's memory at an offset, and what is packed is written to its place by whoever computes it.
+import { ShapeError } from "../errors.ts";
+import { type Value, apply1, defineOp } from "../ops/define.ts";
+import { type Shape, show, sizeOf } from "../shape.ts";
+
+export const viewOp = defineOp<{ offset: number; shape: readonly number[] }>({
+  name: "view",
+  doc: "The part of a segment that starts at `offset`, seen in a shape: segment [n] -> shape.",
+  infer([segment], { offset, shape }) {
+    const n = segment?.shape[0] ?? 0;
+    if (segment?.shape.length !== 1 || offset < 0 || offset + sizeOf(shape) > n) {
+      throw new ShapeError(`view: a part must lie inside its segment, got offset ${offset} and shape ${show(shape)} in [${n}]`);
+    }
+    return [{ shape, dtype: segment.dtype }];
+  },
+  kernel([segment], [out], { offset }) {
+    if (segment && out) out.data.set(segment.data.subarray(offset, offset + out.data.length));
+  },
+  alias: true,
+  samples: [],
+});
+
+export const packOp = defineOp<{ offsets: readonly number[]; size: number }>({
+  name: "pack",
+  doc: "Places values in one segment at their offsets, zeros between them: shapes... -> [size].",
+  infer(inputs, { offsets, size }) {
+    inputs.forEach((input, i) => {
+      if ((offsets[i] as number) + sizeOf(input.shape) > size) throw new ShapeError(`pack: part ${i} of shape ${show(input.shape)} ends outside [${size}]`);
+    });
+    return [{ shape: [size], dtype: inputs[0]?.dtype ?? "f32" }];
+  },
+  kernel(inputs, [out], { offsets }) {
+    if (!out) return;
+    out.data.fill(0);
+    inputs.forEach((input, i) => out.data.set(input.data, offsets[i]));
+  },
+  samples: [],
+});
+
+export function view(segment: Value, offset: number, shape: Shape): Value {
+  return apply1(viewOp, [segment], { offset, shape });
+}
+
+export function pack(parts: readonly Value[], offsets: readonly number[], size: number): Value {
+  return apply1(packOp, parts, { offsets, size });
+}

@@ -1,0 +1,62 @@
+// Public exports, nothing else. Importing ./tensor.ts gives every value its methods.
+export { checkGradients, type CheckGradientsOptions, type GradientReport } from "./check/gradients.ts";
+export { compile, type TensorTree } from "./compile.ts";
+export { type Dataset, dataset } from "./dataset.ts";
+export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";
+export type { DType, TypedArray, TypedArrayOf } from "./dtype.ts";
+export { BusyError, MinibatchError, ShapeError } from "./errors.ts";
+export type { GraphView } from "./graph/graph.ts";
+export { type Evaluation, loadModel, type Model, type PredictOptions, sequential } from "./model.ts";
+export { type Init, init } from "./nn/init.ts";
+export { type Json, type Layer, type LayerContext, type LayerKind, layer } from "./nn/layer.ts";
+export {
+  batchNorm,
+  dense,
+  dropout,
+  elu,
+  flatten,
+  gelu,
+  input,
+  lambda,
+  layerNorm,
+  leakyRelu,
+  relu,
+  reshape,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  tanh,
+} from "./nn/layers.ts";
+export { binaryCrossEntropy, crossEntropy, huber, type Loss, meanAbsoluteError, meanSquaredError } from "./nn/losses.ts";
+export { type Metric, metrics } from "./nn/metrics.ts";
+export { elasticNet, l1, l2, type Regularizer } from "./nn/regularizers.ts";
+export { ops } from "./ops/public.ts";
+export { adagrad, adam, type AdamOptions, adamW, type Epsilon, momentum, nesterov, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "./optim/optimizers.ts";
+export { type At, type Schedule, schedule } from "./optim/schedules.ts";
+export { type Backend, backend } from "./run/backend.ts";
+export type { Shape } from "./shape.ts";
+export * as stats from "./stats.ts";
+export {
+  type AnyTypedArray,
+  clipByGlobalNorm,
+  full,
+  gradients,
+  type NestedNumbers,
+  ones,
+  type Operand,
+  randomNormal,
+  type RandomOptions,
+  randomUniform,
+  scalar,
+  type Tensor,
+  tensor,
+  type TensorLike,
+  type TensorOptions,
+  type Variable,
+  variable,
+  zeros,
+} from "./tensor.ts";
+export type { Epoch, History, Intervention } from "./train/history.ts";
+export type { EarlyStopping, FitOptions, StepReport } from "./train/options.ts";
+export type { Mark, Run } from "./train/run.ts";

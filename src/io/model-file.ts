@@ -1,0 +1,138 @@
+// The model file: safetensors with the architecture as plain data in its metadata. No code is written to it and none is
+// run from it. Knows layers by kind and options only.
+import { describe, MinibatchError, nearest } from "../errors.ts";
+import type { Json, Layer, LayerDefinition, Named } from "../nn/layer.ts";
+import { kinds } from "../nn/layers.ts";
+import { type LossDefinition, losses } from "../nn/losses.ts";
+import { Network } from "../nn/network.ts";
+import { standardizationFromFile } from "../nn/standardization.ts";
+import { Weights } from "../nn/weights.ts";
+import { type Shape, sameShape, show } from "../shape.ts";
+import { readFile, writeFile } from "./file.ts";
+import { type StoredTensor, decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+
+/** Raised when what the metadata mean changes; files of a later version are refused by name. */
+const formatVersion = 1;
+
+interface StoredLayer {
+  readonly kind: string;
+  readonly name: string;
+  readonly options: Json;
+}
+
+interface Architecture {
+  readonly version: number;
+  readonly inputShape: Shape;
+  readonly layers: readonly StoredLayer[];
+  readonly loss?: { readonly kind: string; readonly options: Readonly<Record<string, number>> };
+}
+
+export interface StoredModel {
+  readonly network: Network;
+  readonly weights: Weights;
+  readonly loss: LossDefinition | undefined;
+}
+
+export async function saveModel(file: string | URL, { network, weights, loss }: StoredModel): Promise<void> {
+  const layers = network.layers.map((layer, i): StoredLayer => {
+    const name = network.names[i] as string;
+    if (layer.options === undefined) throw new MinibatchError(`save: layer "${name}" is a ${layer.kind}, whose code cannot be written to a file; layer(kind, forward) makes a kind that can be saved`);
+    return { kind: layer.kind, name, options: layer.options };
+  });
+  const architecture: Architecture = {
+    version: formatVersion,
+    inputShape: weights.structure.inputShape,
+    layers,
+    ...(loss ? { loss: { kind: loss.kind, options: loss.options } } : {}),
+  };
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name, shape, data } of weights.entries()) tensors.set(name, { dtype: "f32", shape, data });
+  const metadata = new Map([
+    ["format", "minibatch"],
+    ["architecture", JSON.stringify(architecture)],
+  ]);
+  await writeFile("save", file, encodeSafetensors({ tensors, metadata }));
+}
+
+type Kinds = Readonly<Record<string, (options: Readonly<Record<string, unknown>> & Named) => Layer>>;
+
+/** Reads a model. `own` are kinds of layer that the file may name beyond the library's. */
+export async function readModel(file: string | URL, own: readonly { readonly kind: string }[]): Promise<StoredModel> {
+  const fail = (what: string, cause?: unknown): never => {
+    throw new MinibatchError(`loadModel: ${what} (${String(file)})`, "FILE", cause === undefined ? undefined : { cause });
+  };
+  const { tensors, metadata } = decodeSafetensors(await readFile("loadModel", file), String(file));
+  const text = metadata.get("architecture");
+  if (metadata.get("format") !== "minibatch" || text === undefined) fail("the file holds tensors but no minibatch model (no architecture in its metadata)");
+  const architecture = checkArchitecture(parse(text as string, fail), fail);
+  const makers = new Map<string, Kinds[string]>([...Object.entries(kinds), ["standardization", standardizationFromFile]]);
+  for (const kind of own) {
+    if (typeof kind !== "function" || typeof (kind as { kind: unknown }).kind !== "string") throw new MinibatchError(`loadModel: layers must be kinds made by layer(kind, forward), got ${describe(kind)}`);
+    makers.set((kind as { kind: string }).kind, kind as unknown as Kinds[string]);
+  }
+  const layers = architecture.layers.map(({ kind, name, options }, i) => {
+    const maker = makers.get(kind);
+    if (!maker) {
+      const near = nearest(kind, [...makers.keys()]);
+      return fail(`layer ${i} is of kind "${kind}", which is not known${near ? ` (did you mean "${near}"?)` : ""}; hand kinds of your own in as { layers: [${/^\w+$/.test(kind) ? kind : "yourKind"}] }`);
+    }
+    try {
+      const layer = maker({ ...(options as Record<string, unknown>), ...(kind === "input" || kind === "standardization" ? {} : { name }) });
+      return { ...layer, name } as LayerDefinition;
+    } catch (error) {
+      return fail(`layer ${i} ("${name}"): ${error instanceof Error ? error.message : String(error)}`, error);
+    }
+  });
+  const network = new Network(layers);
+  const structure = network.build(architecture.inputShape);
+  const weights = new Weights(structure);
+  const wanted = [...structure.parameters.map((p) => ({ entry: p, into: weights.parameter(p) })), ...structure.states.map((s) => ({ entry: s, into: weights.stateOf(s) }))];
+  for (const { entry, into } of wanted) {
+    const stored = tensors.get(entry.name);
+    if (!stored) return fail(`tensor "${entry.name}" is missing`);
+    if (stored.dtype !== "f32" || !sameShape(stored.shape, entry.shape)) return fail(`tensor "${entry.name}" must be f32${show(entry.shape)}, got ${stored.dtype}${show(stored.shape)}`);
+    into.set(stored.data);
+  }
+  const names = new Set(wanted.map(({ entry }) => entry.name));
+  for (const name of tensors.keys()) if (!names.has(name)) fail(`tensor "${name}" belongs to no layer`);
+  return { network, weights, loss: lossOf(architecture, fail) };
+}
+
+type Fail = (what: string, cause?: unknown) => never;
+
+function parse(text: string, fail: Fail): unknown {
+  try {
+    // Keys that would reach an object's prototype are dropped: nothing of ours has such a name.
+    return JSON.parse(text, (key, value: unknown) => (key === "__proto__" ? undefined : value));
+  } catch (error) {
+    return fail("its architecture is not valid JSON", error);
+  }
+}
+
+function checkArchitecture(value: unknown, fail: Fail): Architecture {
+  const { version, inputShape, layers, loss } = (value ?? {}) as Partial<Record<keyof Architecture, unknown>>;
+  if (version !== formatVersion) fail(`architecture.version must be ${formatVersion}, got ${describe(version)}; a newer minibatch may read it`);
+  const sizes = (shape: unknown): shape is number[] => Array.isArray(shape) && shape.length <= 5 && shape.every((n) => Number.isInteger(n) && n > 0 && n <= 2 ** 24);
+  if (!sizes(inputShape)) return fail(`architecture.inputShape must be a list of sizes, got ${describe(inputShape)}`);
+  if (!Array.isArray(layers) || !layers.length || layers.length > 10_000) return fail(`architecture.layers must be a list of layers, got ${describe(layers)}`);
+  const checked = layers.map((layer: unknown, i): StoredLayer => {
+    const { kind, name, options } = (layer ?? {}) as Partial<Record<keyof StoredLayer, unknown>>;
+    if (typeof kind !== "string" || typeof name !== "string" || typeof options !== "object" || options === null || Array.isArray(options)) {
+      return fail(`architecture.layers[${i}] must have kind, name and options, got ${describe(layer)}`);
+    }
+    return { kind, name, options: options as Json };
+  });
+  if (loss !== undefined && (typeof loss !== "object" || loss === null || typeof (loss as { kind?: unknown }).kind !== "string")) fail(`architecture.loss must name a loss, got ${describe(loss)}`);
+  return { version: formatVersion, inputShape, layers: checked, ...(loss ? { loss: loss as NonNullable<Architecture["loss"]> } : {}) };
+}
+
+function lossOf({ loss }: Architecture, fail: Fail): LossDefinition | undefined {
+  if (!loss) return undefined;
+  const make = Object.hasOwn(losses, loss.kind) ? losses[loss.kind] : undefined;
+  if (!make) return fail(`architecture.loss "${loss.kind}" is not known`);
+  try {
+    return make(loss.options ?? {}) as LossDefinition;
+  } catch (error) {
+    return fail(`architecture.loss: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
+}

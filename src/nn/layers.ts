@@ -1,0 +1,190 @@
+// The library's own layers: parameters and a forward pass each, no gradients.
+import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { linear } from "../ops/linalg.ts";
+import { batchNorm as batchNormOp, batchNormInference, layerNorm as layerNormOp } from "../ops/normalization.ts";
+import { type Shape, checkShape, show, sizeOf } from "../shape.ts";
+import { type Tensor, asTensor } from "../tensor.ts";
+import { type Init, init as inits, initFor } from "./init.ts";
+import { type Layer, type Named, type OwnContext, checkLayerOptions, makeLayer, reserveKinds } from "./layer.ts";
+
+/** The rows of x as a matrix: batch norm and dense treat every axis but the last as examples. */
+function asMatrix(where: string, x: Tensor): Tensor {
+  if (x.rank < 2) throw new ShapeError(`${where}: the input must be a batch of vectors [m, n], got ${show(x.shape)}`);
+  return x.rank === 2 ? x : x.reshape([-1, x.size(-1)]);
+}
+
+/** Says the shape of one example, and with `dtype` what its numbers are; passes its input on. */
+export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "u8" | undefined }): Layer {
+  checkOptions("input", options, ["shape", "dtype", "name"]);
+  const { shape } = options;
+  checkShape("input", shape);
+  return makeLayer(
+    "input",
+    undefined,
+    (x) => {
+      if (show(x.shape.slice(1)) !== show(shape)) throw new ShapeError(`input: examples must have shape ${show(shape)}, got ${show(x.shape.slice(1))}`);
+      return x;
+    },
+    { inputShape: [...shape], saved: { shape: [...shape] } },
+  );
+}
+
+/**
+ * A fully connected layer: y = x W + b with x [m, n_in], W [n_in, units], b [units].
+ * Directly before a batchNorm it has no bias unless told so: the normalisation would cancel it.
+ * W is drawn by the initialiser that suits the activation behind it; b starts at 0.
+ */
+export function dense(units: number, options?: Named & { bias?: boolean | undefined; init?: Init | undefined }): Layer {
+  checkNumber("dense", "units", units, { whole: true, min: 1 });
+  checkLayerOptions("dense", options, ["bias", "init"]);
+  const { bias, init: given, name } = options ?? {};
+  if (bias !== undefined && typeof bias !== "boolean") throw new MinibatchError(`dense: bias must be true or false, got ${describe(bias)}`);
+  if (given !== undefined && typeof given.fill !== "function") throw new MinibatchError(`dense: init must be an initialiser such as init.he(), got ${describe(given)}`);
+  const forward = (x: Tensor, context: OwnContext) => {
+    const rows = asMatrix("dense", x);
+    const nIn = rows.size(1);
+    const w = context.param("w", [nIn, units], { init: given ?? initFor(context.activationAhead) }); // [n_in, units]
+    const b = (bias ?? context.next !== "batchNorm") ? context.param("b", [units], { init: inits.zeros() }) : undefined;
+    const y = asTensor(linear(rows, w, b));
+    return x.rank === 2 ? y : y.reshape([...x.shape.slice(0, -1), units]);
+  };
+  return makeLayer("dense", { name }, forward, { saved: { units, ...(bias === undefined ? {} : { bias }) } });
+}
+
+/**
+ * Batch normalisation over the features (the last axis): in training by the batch's mean and variance, else by running
+ * averages. y = gamma (x - mean) / sqrt(variance + epsilon) + beta. running := (1 - momentum) running + momentum new,
+ * the new variance unbiased (divisor m - 1), as PyTorch; Keras's momentum is 1 - ours. Ioffe and Szegedy 2015.
+ */
+export function batchNorm(options?: Named & { momentum?: number | undefined; epsilon?: number | undefined }): Layer {
+  checkLayerOptions("batchNorm", options, ["momentum", "epsilon"]);
+  const momentum = checkNumber("batchNorm", "momentum", options?.momentum ?? 0.1, { min: 0, max: 1 });
+  const epsilon = checkNumber("batchNorm", "epsilon", options?.epsilon ?? 1e-5, { above: 0 });
+  const forward = (x: Tensor, { training, param, state }: OwnContext) => {
+    const rows = asMatrix("batchNorm", x); // [m, n]
+    const n = rows.size(1);
+    const gamma = param("gamma", [n], { init: inits.ones(), decay: false });
+    const beta = param("beta", [n], { init: inits.zeros(), decay: false });
+    const runningMean = state("mean", [n], { init: inits.zeros() });
+    const runningVariance = state("variance", [n], { init: inits.ones() });
+    if (!training) return asTensor(batchNormInference(rows, gamma, beta, runningMean, runningVariance, { epsilon, activation: 0 })).reshape(x.shape);
+    const { y, mean, variance } = batchNormOp(rows, gamma, beta, { epsilon, activation: 0 });
+    const m = rows.size(0);
+    const move = (running: Tensor, now: Tensor) => running.mul(1 - momentum).add(now.mul(momentum));
+    runningMean.assign(move(runningMean, asTensor(mean)));
+    runningVariance.assign(move(runningVariance, asTensor(variance).mul(m / Math.max(1, m - 1))));
+    return asTensor(y).reshape(x.shape);
+  };
+  return makeLayer("batchNorm", options, forward);
+}
+
+/** Layer normalisation over the features of each example: y = gamma (x - mean) / sqrt(variance + epsilon) + beta. Ba, Kiros and Hinton 2016. */
+export function layerNorm(options?: Named & { epsilon?: number | undefined }): Layer {
+  checkLayerOptions("layerNorm", options, ["epsilon"]);
+  const epsilon = checkNumber("layerNorm", "epsilon", options?.epsilon ?? 1e-5, { above: 0 });
+  const forward = (x: Tensor, { param }: OwnContext) => {
+    const rows = asMatrix("layerNorm", x);
+    const n = rows.size(1);
+    const gamma = param("gamma", [n], { init: inits.ones(), decay: false });
+    const beta = param("beta", [n], { init: inits.zeros(), decay: false });
+    return asTensor(layerNormOp(rows, gamma, beta, { epsilon }).y).reshape(x.shape);
+  };
+  return makeLayer("layerNorm", options, forward);
+}
+
+/**
+ * Inverted dropout: in training each unit is kept with probability keepProb and divided by it, so that the expectation
+ * stays; otherwise nothing is done. keepProb 1 is exactly the identity. `rate` is 1 - keepProb. Srivastava et al. 2014.
+ */
+export function dropout(options: Named & ({ keepProb: number; rate?: never } | { rate: number; keepProb?: never })): Layer {
+  if (typeof options === "number") {
+    throw new MinibatchError(`dropout: a bare number is ambiguous, got ${options}; say dropout({ keepProb: ${options} }) or dropout({ rate: ${options} })`);
+  }
+  checkLayerOptions("dropout", options, ["keepProb", "rate"]);
+  const { keepProb: kept, rate, name } = (options ?? {}) as Named & { keepProb?: number; rate?: number };
+  if ((kept === undefined) === (rate === undefined)) throw new MinibatchError(`dropout: give keepProb or rate, one of them, got ${kept === undefined ? "neither" : "both"}`);
+  const keepProb = kept !== undefined ? checkNumber("dropout", "keepProb", kept, { above: 0, max: 1 }) : 1 - checkNumber("dropout", "rate", rate, { min: 0, below: 1 });
+  const forward = (x: Tensor, context: OwnContext) => (context.training && keepProb < 1 ? context.dropout(x, keepProb) : x);
+  return makeLayer("dropout", { name }, forward, { saved: { keepProb } });
+}
+
+function activation(kind: string, f: (x: Tensor) => Tensor) {
+  return (options?: Named): Layer => {
+    checkLayerOptions(kind, options, []);
+    return makeLayer(kind, options, f);
+  };
+}
+
+/** max(0, x). */
+export const relu = activation("relu", (x) => x.relu());
+/** x Phi(x) with the normal distribution function, exactly (by erf). Hendrycks and Gimpel 2016. */
+export const gelu = activation("gelu", (x) => x.gelu());
+/** x sigmoid(x), also called swish. */
+export const silu = activation("silu", (x) => x.silu());
+/** (e^x - e^-x) / (e^x + e^-x). */
+export const tanh = activation("tanh", (x) => x.tanh());
+/** 1 / (1 + e^-x). As the last layer it does not go with a cross-entropy, which works on logits. */
+export const sigmoid = activation("sigmoid", (x) => x.sigmoid());
+/** log(1 + e^x). */
+export const softplus = activation("softplus", (x) => x.softplus());
+/** e^x / sum e^x over the last axis. As the last layer it does not go with a cross-entropy, which works on logits. */
+export const softmax = activation("softmax", (x) => x.softmax());
+/** [m, ...] -> [m, n]. */
+export const flatten = activation("flatten", (x) => x.reshape([x.size(0), sizeOf(x.shape.slice(1))]));
+
+/** x where positive, slope x elsewhere; slope 0.01 by default. */
+export function leakyRelu(options?: Named & { slope?: number | undefined }): Layer {
+  checkLayerOptions("leakyRelu", options, ["slope"]);
+  const slope = checkNumber("leakyRelu", "slope", options?.slope ?? 0.01);
+  return makeLayer("leakyRelu", options, (x) => x.leakyRelu(slope));
+}
+
+/** x where positive, alpha (e^x - 1) elsewhere; alpha 1 by default. */
+export function elu(options?: Named & { alpha?: number | undefined }): Layer {
+  checkLayerOptions("elu", options, ["alpha"]);
+  const alpha = checkNumber("elu", "alpha", options?.alpha ?? 1);
+  return makeLayer("elu", options, (x) => x.elu(alpha));
+}
+
+/** Each example in another shape: [m, ...] -> [m, ...shape]. */
+export function reshape(shape: Shape, options?: Named): Layer {
+  checkShape("reshape", shape);
+  checkLayerOptions("reshape", options, []);
+  return makeLayer("reshape", options, (x) => x.reshape([x.size(0), ...shape]), { saved: { shape: [...shape] } });
+}
+
+/** A function of tensors as a layer without parameters. A model with one cannot be saved: no code is written to files. */
+export function lambda(forward: (x: Tensor) => Tensor, options?: Named): Layer {
+  if (typeof forward !== "function") throw new MinibatchError(`lambda: expected a function of a tensor, got ${describe(forward)}`);
+  checkLayerOptions("lambda", options, []);
+  return makeLayer("lambda", options, forward, { savable: false });
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** How each kind is made again from the options in a model file. */
+export const kinds: Readonly<Record<string, (options: Options & Named) => Layer>> = {
+  input: (o) => input(o as unknown as { shape: Shape }),
+  dense: ({ units, ...rest }) => dense(units as number, rest as Named),
+  batchNorm,
+  layerNorm,
+  dropout: (o) => dropout(o as unknown as { keepProb: number }),
+  relu,
+  gelu,
+  silu,
+  tanh,
+  sigmoid,
+  softplus,
+  softmax,
+  flatten,
+  leakyRelu,
+  elu,
+  reshape: ({ shape, ...rest }) => reshape(shape as unknown as Shape, rest as Named),
+};
+
+reserveKinds([...Object.keys(kinds), "lambda", "standardization", "sequential"]);
+
+/** Kinds that are activations: they decide the initialiser of the layer before. */
+export const activations: ReadonlySet<string> = new Set(["relu", "leakyRelu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softmax"]);
+/** Kinds that may stand between a layer and its activation. */
+export const transparent: ReadonlySet<string> = new Set(["batchNorm", "layerNorm", "dropout", "flatten", "reshape"]);

@@ -1,0 +1,43 @@
+// The layer behind standardize(train).layer(): a fixed shift and scale per feature, saved with the model.
+import { MinibatchError } from "../errors.ts";
+import type { Init } from "./init.ts";
+import { type Layer, makeLayer } from "./layer.ts";
+
+function given(values: ArrayLike<number>): Init {
+  return {
+    kind: "given",
+    fill(out) {
+      if (out.length !== values.length) throw new MinibatchError(`standardize: the scaler was fitted on ${values.length} features, the model gives ${out.length}`);
+      for (let i = 0; i < out.length; i++) out[i] = values[i] as number;
+    },
+  };
+}
+
+/** y = (x - mean) / deviation per feature, or with `inverse` y = x deviation + mean. */
+export function standardizationLayer(mean: ArrayLike<number>, deviation: ArrayLike<number>, inverse = false): Layer {
+  const forward = given(mean);
+  const spread = given(deviation);
+  const n = mean.length;
+  return makeLayer(
+    "standardization",
+    undefined,
+    (x, { state }) => {
+      const features = x.shape.slice(1);
+      if (features.reduce((product, size) => product * size, 1) !== n) {
+        throw new MinibatchError(`standardize: the scaler was fitted on ${n} features, the layer's input has shape [${x.shape}]`);
+      }
+      const center = state("mean", features, { init: forward });
+      const scale = state("deviation", features, { init: spread });
+      return inverse ? x.mul(scale).add(center) : x.sub(center).div(scale);
+    },
+    { saved: { size: n, inverse } },
+  );
+}
+
+/** For loading: the numbers come from the file's tensors. */
+export function standardizationFromFile(options: Readonly<Record<string, unknown>>): Layer {
+  const size = Number(options["size"]);
+  if (!Number.isInteger(size) || size < 0 || size > 2 ** 24) throw new MinibatchError(`loadModel: standardization: size must be a whole number, got ${String(options["size"])}`, "FILE");
+  return standardizationLayer(new Float64Array(size), new Float64Array(size).fill(1), options["inverse"] === true);
+}
+

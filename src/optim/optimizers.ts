@@ -1,0 +1,242 @@
+// Optimizers: an update rule with its settings. Given to fit it is a recipe, whose state belongs to the run; used by
+// hand (apply, minimize) it keeps its state per variable. Knows no model and no training loop.
+import { compile } from "../compile.ts";
+import { type FloatType, isFloat, newArray } from "../dtype.ts";
+import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { type Box, Value, source } from "../ops/define.ts";
+import { clip, mul } from "../ops/elementwise.ts";
+import { reshape } from "../ops/movement.ts";
+import { evaluate } from "../run/evaluate.ts";
+import { sameShape, show, sizeOf } from "../shape.ts";
+import { type Tensor, type Variable, type VariableValue, boxOf, clipByGlobalNorm, fromArray, gradients, variable } from "../tensor.ts";
+import { currentTrace } from "../trace.ts";
+import { type UpdateRule, adagradRule, adamRule, momentumRule, rmspropRule, sgdRule } from "./rules.ts";
+import { type Schedule, checkRate, rateAt } from "./schedules.ts";
+
+/** A number is added to the root (PyTorch); with `inside` to what is under it (the course). */
+export type Epsilon = number | { value: number; inside: boolean };
+
+export interface OptimizerOptions {
+  learningRate: number | Schedule;
+  /** Scales all gradients together when their common norm is larger than this. */
+  clipNorm?: number | undefined;
+  /** Limits every element of the gradients to [-clipValue, clipValue]. */
+  clipValue?: number | undefined;
+}
+
+export interface Optimizer {
+  readonly kind: string;
+  /**
+   * One step: evaluates every gradient, then assigns all variables at once. Each call counts as a step, and for
+   * schedules as an epoch.
+   */
+  apply<const V extends readonly Variable[]>(variables: V, gradients: { readonly [K in keyof V]: Tensor }): void;
+  /** A function that makes one step downhill on a cost, traced once, and returns the cost before it. */
+  minimize<A extends Tensor[]>(cost: (...args: A) => Tensor, variables: readonly Variable[]): (...args: A) => Tensor;
+}
+
+/** State that an optimizer keeps for one variable: vectors, zero at first. */
+type Slots = readonly Variable[];
+
+export class OptimizerRecipe implements Optimizer {
+  readonly kind: string;
+  readonly rule: UpdateRule;
+  readonly learningRate: number | Schedule;
+  readonly clipNorm: number | undefined;
+  readonly clipValue: number | undefined;
+  /** What it was made with, for comparing runs. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #slots = new WeakMap<object, Slots>();
+  #steps = 0;
+
+  constructor(rule: UpdateRule, options: OptimizerOptions, settings: Readonly<Record<string, unknown>>) {
+    const { clipNorm, clipValue } = options;
+    this.kind = rule.kind;
+    this.rule = rule;
+    this.learningRate = checkRate(rule.kind, options.learningRate);
+    this.clipNorm = clipNorm === undefined ? undefined : checkNumber(rule.kind, "clipNorm", clipNorm, { above: 0 });
+    this.clipValue = clipValue === undefined ? undefined : checkNumber(rule.kind, "clipValue", clipValue, { above: 0 });
+    this.settings = { ...settings, clipNorm, clipValue };
+  }
+
+  apply<const V extends readonly Variable[]>(variables: V, list: { readonly [K in keyof V]: Tensor }): void {
+    const where = `${this.kind}: apply`;
+    if (!Array.isArray(variables) || !Array.isArray(list) || variables.length !== list.length) {
+      throw new MinibatchError(`${where}: expected one gradient per variable, got ${describe(variables)} and ${describe(list)}`);
+    }
+    const boxes = variables.map((v) => boxOf(where, v));
+    const given = list as readonly unknown[] as readonly Tensor[];
+    boxes.forEach((box, i) => {
+      const g = given[i];
+      if (!(g instanceof Value)) throw new MinibatchError(`${where}: gradient ${i + 1} must be a tensor, got ${describe(g)}`);
+      if (!isFloat(box.dtype)) throw new MinibatchError(`${where}: variable ${box.name} holds ${box.dtype}; only f32 and f64 can be moved`);
+      if (!sameShape(g.shape, box.shape)) throw new ShapeError(`${where}: the gradient of ${box.name} must have shape ${show(box.shape)}, got ${show(g.shape)}`);
+    });
+    const clipped = this.clipped(given);
+    const trace = currentTrace();
+    const assigned: { box: VariableValue; value: Value }[] = [];
+    boxes.forEach((box, i) => {
+      const slots = this.#slotsOf(box);
+      const n = sizeOf(box.shape);
+      const flat = (v: Value) => reshape(v, [n]);
+      const next = this.rule.update(flat(box), flat(clipped[i] as Value), slots, this.#scalars(box.dtype as FloatType));
+      assigned.push({ box, value: reshape(next.theta, box.shape) });
+      next.slots.forEach((value, s) => {
+        assigned.push({ box: boxOf(where, slots[s]), value });
+      });
+    });
+    if (trace) {
+      for (const { box, value } of assigned) trace.assign(box, value);
+      trace.after(() => {
+        this.#steps++;
+      });
+      return;
+    }
+    const data = evaluate(assigned.map(({ value }) => value));
+    assigned.forEach(({ box }, i) => {
+      box.store(data[i] as Float32Array<ArrayBuffer>);
+    });
+    this.#steps++;
+  }
+
+  minimize<A extends Tensor[]>(cost: (...args: A) => Tensor, variables: readonly Variable[]): (...args: A) => Tensor {
+    if (typeof cost !== "function") throw new MinibatchError(`${this.kind}: minimize: expected a function that gives the cost, got ${describe(cost)}`);
+    const step = (...args: Tensor[]): Tensor => {
+      const value = cost(...(args as A));
+      this.apply(variables, gradients(value, variables));
+      return value;
+    };
+    return compile(step) as unknown as (...args: A) => Tensor;
+  }
+
+  /** Gradients limited by value, then by their common norm, as the options say. */
+  clipped(list: readonly Tensor[]): readonly Tensor[] {
+    const { clipNorm, clipValue } = this;
+    const limited = clipValue === undefined ? list : list.map((g) => clip(g, -clipValue, clipValue) as Tensor);
+    return clipNorm === undefined ? limited : clipByGlobalNorm(limited, clipNorm);
+  }
+
+  #slotsOf(box: VariableValue): Slots {
+    let slots = this.#slots.get(box);
+    if (!slots) {
+      slots = this.rule.slots.map((name) => variable(fromArray(newArray(box.dtype, sizeOf(box.shape)), [sizeOf(box.shape)]), { name: `${box.name}.${name}` }));
+      this.#slots.set(box, slots);
+    }
+    return slots;
+  }
+
+  #scalars(dtype: FloatType): { learningRate: Value; others: Value[] } {
+    const next = () => ({ step: this.#steps + 1, epoch: this.#steps + 1 });
+    return {
+      learningRate: liveScalar("learningRate", dtype, () => rateAt(this.learningRate, next())),
+      others: this.rule.scalars.map((name, i) => liveScalar(name, dtype, () => this.rule.scalarsAt(next().step)[i] as number)),
+    };
+  }
+}
+
+/** A number that a compiled function asks for at every call. */
+function liveScalar(name: string, dtype: FloatType, value: () => number): Value {
+  const current = () => {
+    const out = newArray(dtype, 1);
+    out[0] = value();
+    return out;
+  };
+  const box: Box = { current };
+  return source({ kind: "variable", box, name, data: current() }, { shape: [], dtype });
+}
+
+const common = ["learningRate", "clipNorm", "clipValue"];
+
+function epsilonOf(kind: string, epsilon: Epsilon | undefined, fallback: number): { epsilon: number; inside: boolean } {
+  if (typeof epsilon === "object" && epsilon !== null) {
+    checkOptions(`${kind}: epsilon`, epsilon, ["value", "inside"]);
+    if (typeof epsilon.inside !== "boolean") throw new MinibatchError(`${kind}: epsilon.inside must be true or false, got ${describe(epsilon.inside)}`);
+    return { epsilon: checkNumber(kind, "epsilon.value", epsilon.value, { min: 0 }), inside: epsilon.inside };
+  }
+  return { epsilon: checkNumber(kind, "epsilon", epsilon ?? fallback, { min: 0 }), inside: false };
+}
+
+function beta(kind: string, name: string, value: number | undefined, fallback: number): number {
+  return checkNumber(kind, name, value ?? fallback, { min: 0, below: 1 });
+}
+
+/** W := W - a dW. */
+export function sgd(options: OptimizerOptions): Optimizer {
+  checkOptions("sgd", options, common);
+  return new OptimizerRecipe(sgdRule(), options, {});
+}
+
+type MomentumOptions = OptimizerOptions & { beta?: number | undefined; dampening?: "course" | "none" | undefined };
+
+function withMomentum(kind: string, options: MomentumOptions, nesterov: boolean): Optimizer {
+  checkOptions(kind, options, [...common, "beta", "dampening"]);
+  const b = beta(kind, "beta", options.beta, 0.9);
+  const { dampening = "course" } = options;
+  if (dampening !== "course" && dampening !== "none") throw new MinibatchError(`${kind}: dampening must be "course" or "none", got ${describe(dampening)}`);
+  const settings = { beta: b, gain: dampening === "course" ? 1 - b : 1, nesterov };
+  return new OptimizerRecipe(momentumRule(kind, settings), options, settings);
+}
+
+/**
+ * v := beta v + (1 - beta) dW; W := W - a v; beta 0.9. With dampening "none" v := beta v + dW, PyTorch's form, whose
+ * learning rate is (1 - beta) times this one's for the same steps.
+ */
+export function momentum(options: MomentumOptions): Optimizer {
+  return withMomentum("momentum", options, false);
+}
+
+/** Momentum that looks ahead: the step is beta v + (1 - beta) dW with the new v. Nesterov 1983, in the form of Sutskever et al. 2013. */
+export function nesterov(options: MomentumOptions): Optimizer {
+  return withMomentum("nesterov", options, true);
+}
+
+/** S := beta2 S + (1 - beta2) dW^2; W := W - a dW / (sqrt(S) + epsilon); beta2 0.9, epsilon 1e-8. Hinton 2012. */
+export function rmsprop(options: OptimizerOptions & { beta2?: number | undefined; epsilon?: Epsilon | undefined }): Optimizer {
+  checkOptions("rmsprop", options, [...common, "beta2", "epsilon"]);
+  const settings = { beta2: beta("rmsprop", "beta2", options.beta2, 0.9), ...epsilonOf("rmsprop", options.epsilon, 1e-8) };
+  return new OptimizerRecipe(rmspropRule(settings), options, settings);
+}
+
+export interface AdamOptions extends Partial<OptimizerOptions> {
+  beta1?: number | undefined;
+  beta2?: number | undefined;
+  epsilon?: Epsilon | undefined;
+}
+
+function adamWith(kind: string, options: AdamOptions & { weightDecay?: number | undefined }, weightDecay: number): Optimizer {
+  const settings = {
+    beta1: beta(kind, "beta1", options.beta1, 0.9),
+    beta2: beta(kind, "beta2", options.beta2, 0.999),
+    ...epsilonOf(kind, options.epsilon, 1e-8),
+    weightDecay,
+  };
+  return new OptimizerRecipe(adamRule(kind, settings), { ...options, learningRate: options.learningRate ?? 1e-3 }, settings);
+}
+
+/**
+ * v := beta1 v + (1 - beta1) dW, S := beta2 S + (1 - beta2) dW^2, both divided by 1 - beta^t;
+ * W := W - a v / (sqrt(S) + epsilon). Learning rate 0.001, betas 0.9 and 0.999, epsilon 1e-8. Kingma and Ba 2015.
+ */
+export function adam(options: AdamOptions = {}): Optimizer {
+  checkOptions("adam", options, [...common, "beta1", "beta2", "epsilon"]);
+  return adamWith("adam", options, 0);
+}
+
+/** Adam with decoupled weight decay: W := (1 - a weightDecay) W before the step; 0.01 by default. Loshchilov and Hutter 2019. */
+export function adamW(options: AdamOptions & { weightDecay?: number | undefined } = {}): Optimizer {
+  checkOptions("adamW", options, [...common, "beta1", "beta2", "epsilon", "weightDecay"]);
+  return adamWith("adamW", options, checkNumber("adamW", "weightDecay", options.weightDecay ?? 0.01, { min: 0 }));
+}
+
+/** S := S + dW^2; W := W - a dW / (sqrt(S) + epsilon); epsilon 1e-10. Duchi, Hazan and Singer 2011. */
+export function adagrad(options: OptimizerOptions & { epsilon?: Epsilon | undefined }): Optimizer {
+  checkOptions("adagrad", options, [...common, "epsilon"]);
+  const settings = epsilonOf("adagrad", options.epsilon, 1e-10);
+  return new OptimizerRecipe(adagradRule(settings), options, settings);
+}
+
+/** The optimizer as the library holds it; anything else is refused. */
+export function recipeOf(where: string, optimizer: unknown): OptimizerRecipe {
+  if (optimizer instanceof OptimizerRecipe) return optimizer;
+  throw new MinibatchError(`${where}: optimizer must be an optimizer such as adam({ learningRate: 1e-3 }), got ${describe(optimizer)}`);
+}

@@ -1,0 +1,147 @@
+// Plain statistics of series and tensors, in double precision: moving averages, norms, hardmax.
+import { newArray } from "./dtype.ts";
+import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
+import { show } from "./shape.ts";
+import { fromArray, readNumbers, type Tensor, type TensorLike } from "./tensor.ts";
+
+function checkSeries(where: string, values: unknown): readonly number[] {
+  const list = ArrayBuffer.isView(values) ? Array.from(values as unknown as ArrayLike<number>) : values;
+  if (!Array.isArray(list)) throw new MinibatchError(`${where}: values must be a list of numbers, got ${describe(values)}`);
+  const wrong = list.findIndex((value) => typeof value !== "number");
+  if (wrong >= 0) throw new MinibatchError(`${where}: values must be numbers, got ${describe(list[wrong])} at ${wrong}`);
+  return list;
+}
+
+/** sum_k weights[k] values[t - k] / sum(weights) for each t at which all the values are there. */
+function weighted(values: readonly number[], weights: readonly number[]): number[] {
+  const total = weights.reduce((a, b) => a + b, 0);
+  return values.slice(weights.length - 1).map((_, i) => {
+    const newest = i + weights.length - 1;
+    return weights.reduce((sum, weight, k) => sum + weight * (values[newest - k] as number), 0) / total;
+  });
+}
+
+/**
+ * Means of `window` values in a row: n values in, n - window + 1 out, the first over values 0 to window - 1.
+ *
+ * ```ts
+ * stats.movingAverage([1, 2, 3, 4], 2); // [1.5, 2.5, 3.5]
+ * ```
+ */
+export function movingAverage(values: readonly number[], window: number): number[] {
+  const series = checkSeries("stats.movingAverage", values);
+  checkNumber("stats.movingAverage", "window", window, { whole: true, min: 1, max: Math.max(1, series.length) });
+  return weighted(series, new Array<number>(window).fill(1));
+}
+
+/**
+ * Weighted means of as many values in a row as there are weights; the first weight is the newest value's. A number n stands for the
+ * linear weights n, n - 1, ..., 1. The weights are divided by their sum. n values in, n - weights + 1 out.
+ *
+ * ```ts
+ * stats.weightedMovingAverage([1, 2, 3], 2); // [(2*2 + 1)/3, (2*3 + 2)/3]
+ * ```
+ */
+export function weightedMovingAverage(values: readonly number[], weights: number | readonly number[]): number[] {
+  const where = "stats.weightedMovingAverage";
+  const series = checkSeries(where, values);
+  const longest = Math.max(1, series.length);
+  if (typeof weights === "number") {
+    checkNumber(where, "weights", weights, { whole: true, min: 1, max: longest });
+    return weighted(
+      series,
+      Array.from({ length: weights }, (_, k) => weights - k),
+    );
+  }
+  const list = checkSeries(where, weights);
+  if (list.length === 0 || list.length > longest) {
+    throw new MinibatchError(`${where}: there must be from 1 to ${longest} weights, got ${list.length}`);
+  }
+  for (const [k, weight] of list.entries()) checkNumber(where, `weights[${k}]`, weight, { min: 0 });
+  if (!list.some((weight) => weight > 0)) throw new MinibatchError(`${where}: a weight must be above 0, got only zeros`);
+  return weighted(series, list);
+}
+
+/**
+ * v_t = beta v_{t-1} + (1 - beta) x_t from v_0 = 0, about the mean of the last 1/(1 - beta) values. With `biasCorrection` (default false)
+ * v_t / (1 - beta^t), which takes the zero at the start out.
+ *
+ * ```ts
+ * stats.exponentiallyWeightedAverage([40, 49], { beta: 0.98, biasCorrection: true }); // [40, 44.54...]
+ * ```
+ */
+export function exponentiallyWeightedAverage(
+  values: readonly number[],
+  options: { beta: number; biasCorrection?: boolean | undefined },
+): number[] {
+  const where = "stats.exponentiallyWeightedAverage";
+  const series = checkSeries(where, values);
+  checkOptions(where, options, ["beta", "biasCorrection"]);
+  const beta = checkNumber(where, "beta", options?.beta, { min: 0, below: 1 });
+  let v = 0;
+  let power = 1;
+  return series.map((value) => {
+    v = beta * v + (1 - beta) * value;
+    power *= beta;
+    return options.biasCorrection ? v / (1 - power) : v;
+  });
+}
+
+/** Sums halves: the rounding error grows with the depth of the tree, not with the length. */
+function pairwiseSum(values: ArrayLike<number>, f: (value: number) => number, begin = 0, end = values.length): number {
+  if (end - begin > 128) {
+    const middle = (begin + end) >>> 1;
+    return pairwiseSum(values, f, begin, middle) + pairwiseSum(values, f, middle, end);
+  }
+  let sum = 0;
+  for (let i = begin; i < end; i++) sum += f(values[i] as number);
+  return sum;
+}
+
+/** ||x||_1 = sum |x_i| over all elements of a tensor of any shape. */
+export function l1Norm(x: TensorLike): number {
+  return pairwiseSum(readNumbers("stats.l1Norm", x, "f64").data, Math.abs);
+}
+
+/** ||x||_2 = sqrt(sum x_i^2) over all elements of a tensor of any shape. */
+export function l2Norm(x: TensorLike): number {
+  return rootOfSquares(readNumbers("stats.l2Norm", x, "f64").data);
+}
+
+/** ||X||_F = sqrt(sum_ij X_ij^2) of a matrix. */
+export function frobeniusNorm(x: TensorLike): number {
+  const { data, shape } = readNumbers("stats.frobeniusNorm", x, "f64");
+  if (shape.length !== 2) throw new ShapeError(`stats.frobeniusNorm: takes a matrix, got shape ${show(shape)}; l2Norm takes any`);
+  return rootOfSquares(data);
+}
+
+function rootOfSquares(values: ArrayLike<number>): number {
+  const sum = pairwiseSum(values, (value) => value * value);
+  // Squares of numbers beyond about 1e154 overflow, those below 1e-154 vanish: both are scaled by the largest first.
+  if (sum > 1e-280 && sum < Number.POSITIVE_INFINITY) return Math.sqrt(sum);
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] as number));
+  if (largest === 0 || !Number.isFinite(largest)) return largest;
+  return largest * Math.sqrt(pairwiseSum(values, (value) => (value / largest) ** 2));
+}
+
+/**
+ * 1 at the largest element along the last axis, 0 elsewhere; the first of equal ones, a NaN before all. Beside it stands softmax, which
+ * gives every element its share. `[..., n]` in, the same shape out.
+ */
+export function hardmax(x: TensorLike): Tensor {
+  const { data, shape } = readNumbers("stats.hardmax", x);
+  const n = shape[shape.length - 1];
+  if (n === undefined || n === 0) throw new ShapeError(`stats.hardmax: the last axis must have an element, got shape ${show(shape)}`);
+  const dtype = data instanceof Float64Array ? "f64" : "f32";
+  const out = newArray(dtype, data.length);
+  for (let row = 0; row < data.length; row += n) {
+    let best = row;
+    for (let i = row; i < row + n && !Number.isNaN(data[best]); i++) {
+      const value = data[i] as number;
+      if (value > (data[best] as number) || Number.isNaN(value)) best = i;
+    }
+    out[best] = 1;
+  }
+  return fromArray(out, shape);
+}

@@ -1,0 +1,240 @@
+// Traces the programs of a model: a training step (forward, backward, update), an evaluation, a prediction. Everything
+// that changes from step to step is read from memory: rows, learning rate, dropout key. Knows no loop and no policy.
+import type { DType } from "../dtype.ts";
+import type { Store } from "../graph/graph.ts";
+import { gradients } from "../graph/gradient.ts";
+import type { Layout, MemoryName } from "../graph/layout.ts";
+import { type Program, program } from "../graph/program.ts";
+import { view } from "../graph/segment.ts";
+import type { LossDefinition } from "../nn/losses.ts";
+import type { Metric } from "../nn/metrics.ts";
+import { type Network, type ParameterEntry, type StateEntry, type Structure, type Surroundings, type SegmentName } from "../nn/network.ts";
+import { type RegularizerDefinition, penalty } from "../nn/regularizers.ts";
+import { weightLayout } from "../nn/weights.ts";
+import { Value, source, type ValueType } from "../ops/define.ts";
+import { dropout } from "../ops/dropout.ts";
+import { add, cast, clip, mul, sqrt } from "../ops/elementwise.ts";
+import { gatherRows } from "../ops/movement.ts";
+import { sumSquares } from "../ops/reduce.ts";
+import type { UpdateRule } from "../optim/rules.ts";
+import { type Tensor, type Variable, asTensor, clipScale } from "../tensor.ts";
+
+/** The data set as it lies in memory. */
+export interface DataTypes {
+  readonly x: ValueType;
+  readonly y: ValueType;
+}
+
+export interface TrainingSpec {
+  readonly network: Network;
+  readonly structure: Structure;
+  readonly data: DataTypes;
+  readonly loss: LossDefinition;
+  readonly rule: UpdateRule;
+  readonly regularizer: RegularizerDefinition | undefined;
+  readonly clipNorm: number | undefined;
+  readonly clipValue: number | undefined;
+  readonly metrics: Readonly<Record<string, Metric>>;
+}
+
+/** Trainable segments; frozen parameters have no gradient. */
+const trainable: readonly SegmentName[] = ["decay", "plain"];
+
+/** Scalars of a training step, in the order in which the trainer writes them. */
+export interface StepSlots {
+  readonly learningRate: number;
+  readonly others: readonly number[];
+  readonly keep: readonly number[];
+  /** Byte offset of the three words seed low, seed high, step. */
+  readonly key: number;
+}
+
+export interface TrainingProgram {
+  readonly program: Program;
+  readonly layout: Layout;
+  readonly hyper: StepSlots;
+  /** Byte offset of each result in the `out` of a step. */
+  readonly out: { readonly loss: number; readonly error: number; readonly gradientNorm: number; readonly metrics: Readonly<Record<string, number>> };
+}
+
+function memory(layout: Layout, name: MemoryName, slot: string): Value {
+  return source({ kind: "memory", memory: name, name: slot }, layout.find(name, slot));
+}
+
+/** A statistic in a traced step: reading gives the value before it, assigning keeps another for the next. */
+class TracedState extends Value {
+  readonly name: string;
+  readonly #stores: Store[] | undefined;
+  constructor(at: Value, name: string, stores: Store[] | undefined) {
+    super(at.node, at.index);
+    this.name = name;
+    this.#stores = stores;
+  }
+  override snapshot(): Value {
+    return new Value(this.node, this.index);
+  }
+  assign(value: Value): void {
+    if (!this.#stores) return;
+    const before = this.#stores.findIndex((s) => s.memory === "state" && s.name === this.name);
+    if (before >= 0) this.#stores.splice(before, 1);
+    this.#stores.push({ value: value.snapshot(), memory: "state", name: this.name });
+  }
+  value(): Value {
+    return this.snapshot();
+  }
+}
+
+/** Parameters as views of their segments, statistics as slots of `state`. */
+function inMemory(layout: Layout, segments: ReadonlyMap<SegmentName, Value>, stores: Store[] | undefined): Pick<Surroundings, "param" | "state"> {
+  return {
+    param: ({ segment, offset, shape }: ParameterEntry): Tensor => asTensor(view(segments.get(segment) as Value, offset, shape)),
+    state: ({ name }: StateEntry): Variable => new TracedState(memory(layout, "state", name), name, stores) as unknown as Variable,
+  };
+}
+
+function segmentSources(layout: Layout): Map<SegmentName, Value> {
+  return new Map((["decay", "plain", "frozen"] as const).map((name) => [name, memory(layout, "theta", name)]));
+}
+
+/** Rows `rows` of the data set, x as f32, y in the type of the loss. */
+function gathered(layout: Layout, data: DataTypes, rows: number): { x: Value; y: Value } {
+  layout.add("input", "x", data.x);
+  layout.add("input", "y", data.y);
+  layout.add("rows", "rows", { shape: [rows], dtype: "i32" });
+  const at = memory(layout, "rows", "rows");
+  return { x: gatherRows(memory(layout, "input", "x"), at, "f32"), y: gatherRows(memory(layout, "input", "y"), at, data.y.dtype) };
+}
+
+/** Adds all, or nothing when there is nothing. */
+function total(values: readonly Value[]): Value | undefined {
+  return values.reduce<Value | undefined>((sum, v) => (sum ? add(sum, v) : v), undefined);
+}
+
+/** One optimizer step on a batch of `rows` rows. */
+export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgram {
+  const { network, structure, data, loss, rule, regularizer, metrics } = spec;
+  const layout = weightLayout(structure);
+  const stores: Store[] = [];
+  const scalar = { shape: [], dtype: "f32" } as const;
+  const used = trainable.filter((name) => structure.segments[name] > 0);
+  for (const name of used) {
+    const type = layout.find("theta", name);
+    layout.add("dtheta", name, type);
+    for (const slot of rule.slots) layout.add("slots", `${slot}.${name}`, type);
+  }
+  const hyper = hyperSlots(layout, rule, network);
+  const keep = (name: string, value: Value, memoryName: MemoryName = "out"): void => {
+    if (memoryName === "out") layout.add("out", name, value.type);
+    stores.push({ value, memory: memoryName, name });
+  };
+
+  const segments = segmentSources(layout);
+  const { x, y } = gathered(layout, data, rows);
+  const output = network.forward(x, {
+    training: true,
+    ...inMemory(layout, segments, stores),
+    dropout: (value, _keepProb, site) => asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
+  });
+  const labels = asTensor(y);
+  const dataLoss = loss(output, labels);
+  const weights = segments.get("decay") as Value;
+  const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, weights, rows) : undefined;
+  const cost = term ? add(dataLoss, term) : dataLoss;
+
+  const theta = used.map((name) => segments.get(name) as Value);
+  const raw = gradients(cost, theta);
+  const squares = total(raw.map((g) => sumSquares(g)));
+  const norm = squares && sqrt(squares);
+  const limited = spec.clipValue === undefined ? raw : raw.map((g) => clip(g, -(spec.clipValue as number), spec.clipValue as number));
+  const clipped = spec.clipNorm === undefined ? limited : scaled(limited, spec.clipNorm);
+
+  const learningRate = memory(layout, "hyper", "learningRate");
+  const others = rule.scalars.map((name) => memory(layout, "hyper", name));
+  used.forEach((name, i) => {
+    keep(name, clipped[i] as Value, "dtheta");
+    const slots = rule.slots.map((slot) => memory(layout, "slots", `${slot}.${name}`));
+    const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others });
+    keep(name, next.theta, "theta");
+    next.slots.forEach((value, s) => {
+      keep(`${rule.slots[s]}.${name}`, value, "slots");
+    });
+  });
+
+  keep("loss", cost);
+  keep("error", errorOf(loss, output, labels, dataLoss));
+  keep("gradientNorm", norm ?? asTensor(dataLoss).mul(0));
+  for (const [name, metric] of Object.entries(metrics)) keep(`metric.${name}`, asTensor(cast(metric(output, labels), "f32")).reshape(scalar.shape));
+  const offset = (name: string) => layout.find("out", name).byteOffset;
+  return {
+    program: program(stores, layout),
+    layout,
+    hyper,
+    out: {
+      loss: offset("loss"),
+      error: offset("error"),
+      gradientNorm: offset("gradientNorm"),
+      metrics: Object.fromEntries(Object.keys(metrics).map((name) => [name, offset(`metric.${name}`)])),
+    },
+  };
+}
+
+function scaled(list: readonly Value[], max: number): Value[] {
+  const squares = total(list.map((g) => sumSquares(g)));
+  return squares ? list.map((g) => mul(g, clipScale(squares, max))) : [];
+}
+
+function errorOf(loss: LossDefinition, output: Tensor, y: Tensor, dataLoss: Value): Value {
+  return loss.errors ? loss.errors(output, y).mean() : dataLoss;
+}
+
+function hyperSlots(layout: Layout, rule: UpdateRule, network: Network): StepSlots {
+  const scalar = { shape: [], dtype: "f32" as DType };
+  const add = (name: string, type: ValueType = scalar) => layout.add("hyper", name, type).byteOffset;
+  return {
+    learningRate: add("learningRate"),
+    others: rule.scalars.map((name) => add(name)),
+    keep: network.layers.filter((l) => l.kind === "dropout").map((_, site) => add(`keep${site}`)),
+    key: add("key", { shape: [3], dtype: "i32" }),
+  };
+}
+
+export interface EvaluationProgram {
+  readonly program: Program;
+  readonly layout: Layout;
+  readonly out: { readonly loss: number; readonly error: number; readonly outputs: number | undefined };
+}
+
+/** Loss and error of a batch of `rows` rows, and its outputs when they are wanted. No dropout, running statistics. */
+export function evaluationProgram(network: Network, structure: Structure, data: DataTypes, loss: LossDefinition, rows: number, wantOutputs: boolean): EvaluationProgram {
+  const layout = weightLayout(structure);
+  const { x, y } = gathered(layout, data, rows);
+  const output = network.forward(x, { training: false, ...inMemory(layout, segmentSources(layout), undefined), dropout: (value) => value });
+  const labels = asTensor(y);
+  const dataLoss = loss(output, labels);
+  const stores: Store[] = [];
+  const keep = (name: string, value: Value) => {
+    stores.push({ value, memory: "out", name });
+    return layout.add("out", name, value.type).byteOffset;
+  };
+  const out = { loss: keep("loss", dataLoss), error: keep("error", errorOf(loss, output, labels, dataLoss)), outputs: wantOutputs ? keep("outputs", output) : undefined };
+  return { program: program(stores, layout), layout, out };
+}
+
+export type PredictAs = "outputs" | "probabilities" | "classes";
+
+export interface PredictionProgram {
+  readonly program: Program;
+  readonly layout: Layout;
+  readonly input: number;
+  readonly output: ValueType & { readonly byteOffset: number };
+}
+
+/** Outputs of a batch of `rows` rows that is written into `input` as f32. */
+export function predictionProgram(network: Network, structure: Structure, loss: LossDefinition | undefined, rows: number, as: PredictAs): PredictionProgram {
+  const layout = weightLayout(structure);
+  const slot = layout.add("input", "x", { shape: [rows, ...structure.inputShape], dtype: "f32" });
+  const raw = network.forward(memory(layout, "input", "x"), { training: false, ...inMemory(layout, segmentSources(layout), undefined), dropout: (value) => value });
+  const value = as === "outputs" ? raw : as === "probabilities" ? (loss?.probabilities?.(raw) ?? raw) : (loss?.classes?.(raw) ?? raw.argMax(-1));
+  const output = layout.add("out", "output", value.type);
+  return { program: program([{ value, memory: "out", name: "output" }], layout), layout, input: slot.byteOffset, output };
+}

@@ -1,0 +1,352 @@
+// The training loop: writes rows, rates and keys for a chunk of steps, makes one call for it, reads losses back, and
+// decides at the boundaries. All policy of a run is here; executors only run steps.
+import { MinibatchError } from "../errors.ts";
+import type { Network, Structure } from "../nn/network.ts";
+import { penaltyOf } from "../nn/regularizers.ts";
+import type { Weights } from "../nn/weights.ts";
+import { type Schedule, rateAt } from "../optim/schedules.ts";
+import { permutation, seedWords } from "../random.ts";
+import { executor } from "../run/backend.ts";
+import { evaluate, inspected } from "../run/evaluate.ts";
+import type { LoadedProgram } from "../run/executor.ts";
+import { Memory } from "../run/memory.ts";
+import { fromArray, type Tensor } from "../tensor.ts";
+import { type Epoch, type History, type StoppedBecause, betterEpoch } from "./history.ts";
+import { Evaluator } from "./evaluator.ts";
+import type { Settings } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
+import type { Mark, Run, RunControl, Steered } from "./run.ts";
+import type { Table } from "./table.ts";
+
+/** How long a chunk of steps should take: short enough that pause, stop and set take effect soon. */
+const chunkMilliseconds = 30;
+/** Steps of a chunk at most: what rows, rates and results of a chunk take stays small. */
+const mostSteps = 4096;
+
+const f32 = { shape: [], dtype: "f32" } as const;
+
+interface Loaded extends TrainingProgram {
+  readonly loaded: LoadedProgram;
+}
+
+/** Sums over the steps of an epoch, weighted by rows, in f64. */
+interface Sums {
+  rows: number;
+  steps: number;
+  loss: number;
+  error: number;
+  gradientNorm: number;
+  readonly metrics: Record<string, number>;
+}
+
+interface Kept {
+  readonly weights: Weights;
+  readonly slots: Uint8Array | undefined;
+  readonly updates: number;
+}
+
+export interface TrainerParts {
+  readonly network: Network;
+  readonly structure: Structure;
+  /** Where training starts; not written to. */
+  readonly start: Weights;
+  readonly table: Table;
+  readonly devTable: Table | undefined;
+  /** Labels of dev as the user gave them, for metrics. */
+  readonly devLabels: Tensor | undefined;
+  readonly settings: Settings;
+  readonly control: RunControl<Epoch>;
+  readonly progress: Progress;
+  /** Called with the weights at the end of every epoch and of the run: what predict sees from then on. */
+  publish(weights: Weights): void;
+  handle(): Run<Epoch>;
+}
+
+export class Trainer implements Steered {
+  readonly #parts: TrainerParts;
+  readonly #memory = new Memory();
+  readonly #weights: Weights;
+  readonly #programs = new Map<number, Loaded>();
+  readonly #devEvaluator: Evaluator | undefined;
+  readonly #marks = new Map<string, Kept>();
+  #learningRate: number | Schedule;
+  #step = 0;
+  /** Updates the optimizer's state has seen: a revert takes it back, the step goes on. */
+  #updates = 0;
+  #lastRate = 0;
+  #millisecondsPerStep = 0;
+  #lastFinite: Weights;
+  #best: { readonly epoch: Epoch; readonly weights: Weights | undefined } | undefined;
+  #watched = Number.POSITIVE_INFINITY;
+  #epochsWithoutBetter = 0;
+
+  constructor(parts: TrainerParts) {
+    const { network, structure, start, devTable, settings } = parts;
+    this.#parts = parts;
+    this.#weights = start.copy();
+    this.#lastFinite = start;
+    this.#learningRate = settings.recipe.learningRate;
+    this.#memory.share("theta", this.#weights.theta);
+    this.#memory.share("state", this.#weights.state);
+    this.#memory.share("input", parts.table.input);
+    this.#devEvaluator = devTable && new Evaluator(network, structure, settings.loss, devTable, Object.keys(settings.metrics).length > 0);
+  }
+
+  step(): number {
+    return this.#step;
+  }
+
+  setLearningRate(rate: number | Schedule): void {
+    this.#learningRate = rate;
+  }
+
+  mark(name: string): Mark {
+    const slots = this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined;
+    this.#marks.set(name, { weights: this.#weights.copy(), slots, updates: this.#updates });
+    return { name, step: this.#step };
+  }
+
+  revert(name: string): void {
+    const kept = this.#marks.get(name);
+    if (!kept) {
+      const names = [...this.#marks.keys()];
+      throw new MinibatchError(`run.revert: no mark named "${name}"${names.length ? `; there are ${names.map((n) => `"${n}"`).join(", ")}` : "; run.mark(name) makes one"}`);
+    }
+    this.#weights.set(kept.weights);
+    if (this.#memory.has("slots")) {
+      if (kept.slots) this.#memory.get("slots").set(kept.slots);
+      else this.#memory.get("slots").fill(0);
+    }
+    this.#updates = kept.updates;
+  }
+
+  /** Runs all epochs. What it returns is the history; the weights have been published. */
+  async run(): Promise<History<Epoch>> {
+    const { settings, control, progress } = this.#parts;
+    let because: StoppedBecause = "epochs";
+    try {
+      for (let number = 1; number <= settings.epochs; number++) {
+        await control.wait(this, () => !control.paused || control.stopping);
+        this.#checkSignal();
+        if (control.stopping && this.#step > 0) {
+          because = "stop";
+          break;
+        }
+        const finite = await this.#epoch(number);
+        const epoch = control.epochs.at(-1) as Epoch;
+        await settings.onEpoch?.(epoch, this.#parts.handle());
+        await control.wait(this, () => control.released() || control.stopping || settings.signal?.aborted === true);
+        this.#checkSignal();
+        if (!finite) {
+          because = "not finite";
+          break;
+        }
+        if (control.stopping) {
+          because = "stop";
+          break;
+        }
+        if (settings.earlyStopping && this.#epochsWithoutBetter >= settings.earlyStopping.patience) {
+          because = "early stopping";
+          break;
+        }
+      }
+    } finally {
+      progress.end();
+    }
+    const best = this.#best as { epoch: Epoch; weights: Weights | undefined };
+    if (because === "not finite") {
+      console.error(
+        `minibatch: training is not finite any more (epoch ${control.epochs.length}, step ${this.#step}); the weights are those of the ${control.epochs.length > 1 ? "last finite epoch" : "start"}. A smaller learning rate or clipNorm may help.`,
+      );
+    }
+    if (settings.earlyStopping?.restoreBest && best.weights) this.#publish(best.weights);
+    return {
+      epochs: control.epochs as [Epoch, ...Epoch[]],
+      best: best.epoch,
+      last: control.epochs.at(-1) as Epoch,
+      interventions: control.interventions,
+      stoppedBecause: because,
+    };
+  }
+
+  #checkSignal(): void {
+    const { signal } = this.#parts.settings;
+    if (signal?.aborted) throw signal.reason;
+  }
+
+  #publish(weights: Weights): void {
+    this.#parts.publish(weights.copy());
+  }
+
+  /** One epoch, or what a stop leaves of it; false when its numbers are not finite. */
+  async #epoch(number: number): Promise<boolean> {
+    const { settings, control, table, progress } = this.#parts;
+    const began = performance.now();
+    const order = this.#order(number);
+    const sums: Sums = { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, metrics: {} };
+    let at = 0;
+    let finite = true;
+    while (at < table.rows && finite) {
+      await control.wait(this, () => !control.paused || control.stopping || settings.signal?.aborted === true);
+      this.#checkSignal();
+      // A run stopped before its first step still makes one: an epoch without steps would have nothing to record.
+      if (control.stopping && this.#step > 0) break;
+      const size = Math.min(settings.batchSize, table.rows - at);
+      const left = Math.floor((table.rows - at) / size);
+      const steps = control.stopping ? 1 : Math.min(left, this.#chunk());
+      const done = await this.#steps(number, order, at, size, steps, sums);
+      at += done * size;
+      finite = Number.isFinite(sums.loss) && Number.isFinite(sums.gradientNorm);
+      progress.step(number, at, table.rows, sums.loss / Math.max(1, sums.rows));
+    }
+    if (finite) {
+      this.#lastFinite = this.#weights.copy();
+    } else {
+      this.#weights.set(this.#lastFinite);
+    }
+    this.#publish(this.#weights);
+    const dev = finite ? await this.#evaluateDev() : undefined;
+    const mean = (sum: number, count: number) => sum / Math.max(1, count);
+    const hasDev = settings.dev !== undefined;
+    const epoch: Epoch = {
+      epoch: number,
+      step: this.#step,
+      trainLoss: mean(sums.loss, sums.rows),
+      trainError: mean(sums.error, sums.rows),
+      devLoss: hasDev ? (dev?.loss ?? Number.NaN) : undefined,
+      devError: hasDev ? (dev?.error ?? Number.NaN) : undefined,
+      trainMetrics: Object.fromEntries(Object.entries(sums.metrics).map(([name, sum]) => [name, mean(sum, sums.rows)])),
+      devMetrics: Object.fromEntries(Object.keys(settings.metrics).map((name) => [name, dev?.metrics[name] ?? (hasDev ? Number.NaN : undefined)])),
+      learningRate: this.#lastRate,
+      gradientNorm: mean(sums.gradientNorm, sums.steps),
+      seconds: (performance.now() - began) / 1000,
+    };
+    this.#judge(epoch);
+    progress.epoch(epoch);
+    control.push(epoch);
+    return finite;
+  }
+
+  /** Keeps the best epoch, its weights when they are to be restored, and counts epochs without a better one. */
+  #judge(epoch: Epoch): void {
+    const { earlyStopping } = this.#parts.settings;
+    if (!this.#best || betterEpoch(epoch, this.#best.epoch)) {
+      this.#best = { epoch, weights: earlyStopping?.restoreBest ? this.#weights.copy() : undefined };
+    }
+    if (!earlyStopping) return;
+    const value = epoch[earlyStopping.watch] ?? Number.NaN;
+    if (value < this.#watched - earlyStopping.minDelta) {
+      this.#watched = value;
+      this.#epochsWithoutBetter = 0;
+    } else {
+      this.#epochsWithoutBetter++;
+    }
+  }
+
+  async #evaluateDev(): Promise<{ loss: number; error: number; metrics: Readonly<Record<string, number>> } | undefined> {
+    const { settings, devLabels, structure } = this.#parts;
+    if (!this.#devEvaluator) return undefined;
+    const { loss, error, outputs } = await this.#devEvaluator.run(this.#weights, settings.threads);
+    const metrics: Record<string, number> = {};
+    if (outputs && devLabels) {
+      const tensor = fromArray(outputs, [devLabels.shape[0] as number, ...structure.outputShape]);
+      for (const [name, metric] of Object.entries(settings.metrics)) metrics[name] = (evaluate([metric(tensor, devLabels)])[0] as Float32Array)[0] as number;
+    }
+    return { loss: loss + penaltyOf(settings.regularizer, this.#weights, settings.batchSize), error, metrics };
+  }
+
+  /** The rows of an epoch in the order in which they are trained on. */
+  #order(epoch: number): Int32Array {
+    const { table, settings } = this.#parts;
+    if (settings.shuffle) return permutation({ seed: settings.seed, purpose: "shuffle", step: epoch }, table.rows);
+    return Int32Array.from({ length: table.rows }, (_, i) => i);
+  }
+
+  #chunk(): number {
+    if (!this.#millisecondsPerStep) return 1;
+    return Math.max(1, Math.min(mostSteps, Math.round(chunkMilliseconds / this.#millisecondsPerStep)));
+  }
+
+  #program(rows: number): Loaded {
+    let found = this.#programs.get(rows);
+    if (!found) {
+      const { network, structure, table, settings } = this.#parts;
+      const spec: TrainingSpec = {
+        network,
+        structure,
+        data: table.types,
+        loss: settings.loss,
+        rule: settings.recipe.rule,
+        regularizer: settings.regularizer,
+        clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
+        clipValue: settings.clipValue ?? settings.recipe.clipValue,
+        metrics: settings.metrics,
+      };
+      const made = trainingProgram(spec, rows);
+      found = { ...made, loaded: executor().load(inspected(made.program)) };
+      this.#programs.set(rows, found);
+    }
+    return found;
+  }
+
+  /** Makes up to `steps` steps of `size` rows each from `order[at]` on; returns how many were made. */
+  async #steps(epoch: number, order: Int32Array, at: number, size: number, steps: number, sums: Sums): Promise<number> {
+    const { control, settings } = this.#parts;
+    const loaded = this.#program(size);
+    this.#write(loaded, epoch, order, at, size, steps);
+    const began = performance.now();
+    const done = await loaded.loaded.run(this.#memory, { steps, threads: settings.threads, control: control.flags });
+    if (done > 0) this.#millisecondsPerStep = Math.max(1e-4, (performance.now() - began) / done);
+    this.#read(loaded, size, done, sums);
+    this.#lastRate = done > 0 ? (this.#hyper(loaded, done - 1, loaded.hyper.learningRate)[0] as number) : this.#lastRate;
+    this.#step += done;
+    this.#updates += done;
+    return done;
+  }
+
+  #hyper(loaded: Loaded, step: number, byteOffset: number): Float32Array {
+    return this.#memory.view("hyper", f32, step * loaded.layout.memory("hyper").bytes + byteOffset) as Float32Array;
+  }
+
+  #write(loaded: Loaded, epoch: number, order: Int32Array, at: number, size: number, steps: number): void {
+    const { settings, network } = this.#parts;
+    const { layout, hyper } = loaded;
+    const rowBytes = layout.memory("rows").bytes;
+    const hyperBytes = layout.memory("hyper").bytes;
+    this.#memory.ensure("rows", rowBytes * steps);
+    this.#memory.ensure("hyper", hyperBytes * steps);
+    this.#memory.ensure("out", layout.memory("out").bytes * steps);
+    const [low, high] = seedWords(settings.seed);
+    const keep = network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
+    for (let s = 0; s < steps; s++) {
+      this.#memory.view("rows", { shape: [size], dtype: "i32" }, s * rowBytes).set(order.subarray(at + s * size, at + (s + 1) * size));
+      const step = this.#step + s + 1;
+      this.#hyper(loaded, s, hyper.learningRate)[0] = rateAt(this.#learningRate, { step, epoch });
+      settings.recipe.rule.scalarsAt(this.#updates + s + 1).forEach((value, i) => {
+        this.#hyper(loaded, s, hyper.others[i] as number)[0] = value;
+      });
+      keep.forEach((value, i) => {
+        this.#hyper(loaded, s, hyper.keep[i] as number)[0] = value;
+      });
+      this.#memory.view("hyper", { shape: [3], dtype: "i32" }, s * hyperBytes + hyper.key).set([low | 0, high | 0, step | 0]);
+    }
+  }
+
+  #read({ layout, out }: Loaded, size: number, steps: number, sums: Sums): void {
+    const { onStep } = this.#parts.settings;
+    const outBytes = layout.memory("out").bytes;
+    for (let s = 0; s < steps; s++) {
+      const value = (byteOffset: number) => this.#memory.view("out", f32, s * outBytes + byteOffset)[0] as number;
+      const loss = value(out.loss);
+      const gradientNorm = value(out.gradientNorm);
+      sums.loss += size * loss;
+      sums.error += size * value(out.error);
+      sums.gradientNorm += gradientNorm;
+      for (const [name, byteOffset] of Object.entries(out.metrics)) sums.metrics[name] = (sums.metrics[name] ?? 0) + size * value(byteOffset);
+      onStep?.({ step: this.#step + s + 1, loss, gradientNorm });
+    }
+    sums.rows += steps * size;
+    sums.steps += steps;
+  }
+}

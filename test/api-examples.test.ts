@@ -1,0 +1,104 @@
+// Every example of the API runs as written (test/api/), with types that need no casts (`npm run check` compiles them),
+// and what the README and the guide show is what runs here.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = process.cwd();
+let scratch: string;
+
+// The examples save files where they are run.
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), "minibatch-api-"));
+  process.chdir(scratch);
+});
+afterAll(() => {
+  process.chdir(folder);
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+describe("the examples of the API", () => {
+  it("the shortest useful program learns digits and saves the model", { timeout: 300_000 }, async () => {
+    const { history, model, test } = await import("./api/first.ts");
+    expect(history.epochs).toHaveLength(30);
+    expect(history.stoppedBecause).toBe("epochs");
+    expect(history.best.devError).toBeLessThan(0.05);
+    expect((await model.evaluate(test)).accuracy).toBeGreaterThan(0.95);
+    expect(statSync("digits.safetensors").size).toBeGreaterThan(4 * (64 * 128 + 128 * 64 + 64 * 10));
+  });
+
+  it("a run is iterated, stopped and awaited", { timeout: 300_000 }, async () => {
+    const { result } = await import("./api/run.ts");
+    const stopped = result.epochs.findIndex((epoch) => epoch.devError < 0.02);
+    if (result.stoppedBecause === "stop") {
+      expect(stopped).toBe(result.epochs.length - 1);
+      expect(result.interventions).toEqual([expect.objectContaining({ what: "stop", step: result.last.step })]);
+    } else {
+      expect(result.stoppedBecause).toBe("epochs");
+      expect(stopped).toBe(-1);
+    }
+  });
+
+  it("a layer of one's own has parameters of its own and trains", { timeout: 300_000 }, async () => {
+    const { deep, scale } = await import("./api/layer.ts");
+    const { train } = await import("./api/first.ts");
+    const { adam, crossEntropy, sequential, tensor } = await import("minibatch");
+    const { epochs } = await deep.fit(train, { loss: crossEntropy(), optimizer: adam({ learningRate: 1e-4 }), epochs: 2 });
+    expect(epochs[1]?.trainLoss).toBeLessThan(epochs[0].trainLoss);
+    // Two dense layers with biases, two residual layers with one matrix each.
+    expect(deep.parameters()).toHaveLength(6);
+    expect(
+      sequential([scale({ by: 3 })])
+        .build({ shape: [2] })
+        .predictSync(tensor([1, 2]))
+        .toArray(1),
+    ).toEqual([3, 6]);
+  });
+
+  it("only the forward pass is written by hand", async () => {
+    const { w } = await import("./api/forward.ts");
+    expect(Math.abs(w.item() - 5)).toBeLessThan(1e-3);
+  });
+
+  it("gradients are checked", { timeout: 300_000 }, async () => {
+    const { report } = await import("./api/checking.ts");
+    expect(report.verdict).toBe("correct");
+    expect(report.difference).toBeLessThan(1e-7);
+    expect(report.parameters.map(({ name }) => name).length).toBeGreaterThan(3);
+  });
+
+  it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {
+    const { answer, best, fit, loaded, norm, one } = await import("./api/more.ts");
+    const { model, test } = await import("./api/first.ts");
+    expect(fit.last.trainLoss).toBeLessThan(1e-2);
+    expect(answer.shape).toEqual([test.x.size(0)]);
+    expect(one.shape).toEqual([10]);
+    expect(best.devError).toBeLessThan(0.1);
+    expect(best.devMetrics.f1).toBeGreaterThan(0.9);
+    expect(await loaded.evaluate(test)).toEqual(await model.evaluate(test));
+    expect(norm.length).toBe(2);
+  });
+});
+
+describe("the documents", () => {
+  const sources = ["test/api", "examples"]
+    .flatMap((name) => readdirSync(join(root, name)).map((file) => join(root, name, file)))
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(file, "utf8"));
+
+  for (const document of ["README.md", "docs/guide.md"]) {
+    const text = readFileSync(join(root, document), "utf8");
+    const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
+    it(`${document} shows only code that runs in test/api or examples`, () => {
+      expect(blocks.length).toBeGreaterThan(0);
+      for (const block of blocks)
+        expect(
+          sources.some((source) => source.includes(block.trimEnd())),
+          block,
+        ).toBe(true);
+    });
+  }
+});

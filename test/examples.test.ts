@@ -1,0 +1,70 @@
+// The examples run, and what they claim holds.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { sgd, tensor, variable } from "minibatch";
+import { afterAll, describe, expect, it } from "vitest";
+import { learnXor, Scalar } from "../examples/00-micrograd.ts";
+import { learn } from "../examples/regression.ts";
+import { serveWhileTraining } from "../examples/server.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), "minibatch-examples-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe("00-micrograd", () => {
+  it("learns XOR", () => {
+    const { last, answers } = learnXor();
+    expect(last).toBeLessThan(0.05);
+    expect(answers.map(Math.round)).toEqual([-1, 1, 1, -1]);
+  });
+
+  it("agrees with the library's gradients and steps", () => {
+    const [a, b] = [new Scalar(0.7), new Scalar(-1.3)];
+    a.mul(b).add(a.square()).tanh().sub(b).square().backward();
+    const [u, v] = [variable(0.7, { dtype: "f64" }), variable(-1.3, { dtype: "f64" })];
+    sgd({ learningRate: 1 }).minimize(() => u.mul(v).add(u.square()).tanh().sub(v).square(), [u, v])();
+    expect(u.item()).toBeCloseTo(0.7 - a.gradient, 12);
+    expect(v.item()).toBeCloseTo(-1.3 - b.gradient, 12);
+    expect(tensor([a.gradient]).item()).not.toBe(0);
+  });
+});
+
+describe("regression", () => {
+  it("beats the mean", { timeout: 120_000 }, async () => {
+    const { network, baseline } = await learn();
+    expect(network).toBeLessThan(0.85 * baseline);
+  });
+});
+
+describe("server", () => {
+  it("answers while another model trains", { timeout: 300_000 }, async () => {
+    const { steps, requests, right } = await serveWhileTraining({ epochs: 3 });
+    expect(steps).toBe(3 * Math.ceil(1437 / 32));
+    expect(requests).toBeGreaterThan(2);
+    expect(right / requests).toBeGreaterThan(0.8);
+  });
+});
+
+describe("npm start", () => {
+  it("learns digits, saves, loads and reads some", { timeout: 300_000 }, () => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", createRequire(import.meta.url).resolve("tsx"), join(root, "examples/start.ts")],
+      {
+        cwd: scratch,
+        encoding: "utf8",
+        env: { ...process.env, TSX_TSCONFIG_PATH: join(root, "tsconfig.json") },
+      },
+    );
+    expect(stderr).not.toContain("Error");
+    const accuracy = Number(/test accuracy ([\d.]+) %/.exec(stdout)?.[1]);
+    expect(accuracy).toBeGreaterThan(95);
+    expect(stdout).toMatch(/back end: (native code, \w+ kernels, \d+ threads?|TypeScript)/);
+    expect(stdout).toContain("saved as digits.safetensors and loaded again");
+    expect(status).toBe(0);
+  });
+});

@@ -1,0 +1,192 @@
+// Mistakes in what fit is given, and while it runs.
+import {
+  adam,
+  BusyError,
+  binaryCrossEntropy,
+  crossEntropy,
+  dataset,
+  dense,
+  huber,
+  l2,
+  meanSquaredError,
+  momentum,
+  ShapeError,
+  schedule,
+  sequential,
+  sgd,
+  sigmoid,
+  softmax,
+  zeros,
+} from "minibatch";
+import { built, type Mistake, net, options, train, untyped, x } from "./mistake.ts";
+
+export const fitting: readonly Mistake[] = [
+  { what: "no options", make: () => net().fit(train, untyped(undefined)), says: /^fit: / },
+  { what: "no loss", make: () => net().fit(train, untyped({ optimizer: adam(), epochs: 1 })), says: /^fit: loss/ },
+  {
+    what: "a loss that was not called",
+    make: () => net().fit(train, { ...options, loss: untyped(crossEntropy) }),
+    says: /^fit: loss .*crossEntropy/,
+  },
+  { what: "no optimizer", make: () => net().fit(train, untyped({ loss: crossEntropy(), epochs: 1 })), says: /^fit: optimizer/ },
+  {
+    what: "an optimizer that was not called",
+    make: () => net().fit(train, { ...options, optimizer: untyped(adam) }),
+    says: /^fit: optimizer .*adam/,
+  },
+  {
+    what: "a name for an optimizer",
+    make: () => net().fit(train, { ...options, optimizer: untyped("adam") }),
+    says: /^fit: optimizer .*"adam"/,
+  },
+  {
+    what: "no epochs",
+    make: () => net().fit(train, { ...options, epochs: 0 }),
+    says: /^fit: epochs must be a whole number from 1.*, got 0$/,
+  },
+  { what: "batch size 0", make: () => net().fit(train, { ...options, batchSize: 0 }), says: /^fit: batchSize must be .*, got 0$/ },
+  {
+    what: "a misspelled option",
+    make: () => net().fit(train, untyped({ ...options, batchsize: 2 })),
+    says: /^fit: unknown option "batchsize", did you mean "batchSize"\?$/,
+  },
+  {
+    what: "an option of another library",
+    make: () => net().fit(train, untyped({ ...options, validationData: train })),
+    says: /^fit: unknown option "validationData"; known are /,
+  },
+  {
+    what: "a misspelled option of an optimizer",
+    make: () => adam(untyped({ learningrate: 0.1 })),
+    says: /^adam: unknown option "learningrate", did you mean "learningRate"\?$/,
+  },
+  { what: "a negative learning rate", make: () => momentum({ learningRate: -1 }), says: /^momentum: learningRate must be .*, got -1$/ },
+  { what: "beta 1", make: () => momentum({ learningRate: 1, beta: 1 }), says: /^momentum: beta must be .*, got 1$/ },
+  { what: "a negative penalty", make: () => l2(-1), says: /^l2: lambda must be .*, got -1$/ },
+  {
+    what: "a schedule that falls to no number",
+    make: () => net().fit(train, { ...options, optimizer: sgd({ learningRate: () => Number.NaN }) }),
+    says: /learningRate.*NaN/,
+  },
+  {
+    what: "a cosine over nothing",
+    make: () => schedule.cosine({ initial: 1, over: 0 }),
+    says: /^schedule\.cosine: over must be .*, got 0$/,
+  },
+  { what: "huber of delta 0", make: () => huber({ delta: 0 }), says: /^huber: delta must be .*, got 0$/ },
+  {
+    what: "raw arrays for data",
+    make: () => net().fit(untyped([[1, 2]]), options),
+    says: /^fit: expected a data set \{ x, y \}, got an array of 1; dataset\(x, y\) makes one$/,
+  },
+  {
+    what: "rows and labels of different number",
+    make: () => dataset(x, [0, 1, 1]),
+    says: /^dataset: x and y must have equally many rows, got 4 and 3/,
+    kind: ShapeError,
+  },
+  { what: "empty data", make: () => net().fit(dataset(zeros([0, 2]), zeros([0])), options), says: /^fit: .*(empty|rows)/ },
+  { what: "a label out of range", make: () => net().fit(dataset(x, [0, 1, 2, 0]), options), says: /label.* 2/ },
+  { what: "a negative label", make: () => net().fit(dataset(x, [0, 1, -1, 0]), options), says: /label.* -1/ },
+  { what: "a label between classes", make: () => net().fit(dataset(x, [0, 1, 0.5, 0]), options), says: /label.*whole.* 0\.5/ },
+  { what: "a label that is not a number", make: () => net().fit(dataset(x, [0, 1, Number.NaN, 0]), options), says: /label.* NaN/ },
+  {
+    what: "one-hot labels of another width",
+    make: () => net().fit(dataset(x, zeros([4, 3])), options),
+    says: /\[4, 3\]|3 classes|\[.*3\]/,
+  },
+  {
+    what: "targets of another width",
+    make: () => net().fit(dataset(x, zeros([4, 3])), { ...options, loss: meanSquaredError() }),
+    says: /^meanSquaredError: .*2.*3/,
+  },
+  {
+    what: "a dev set of another width",
+    make: () => net().fit(train, { ...options, dev: dataset(zeros([2, 3]), [0, 1]) }),
+    says: /dev.*\[3\]|dev.* 3/,
+  },
+  {
+    what: "training data of another width than before",
+    make: () => built().fit(dataset(zeros([4, 3]), [0, 1, 0, 1]), options),
+    says: /\[4, 3\]|\[3\]/,
+  },
+  { what: "softmax before crossEntropy", make: () => sequential([dense(2), softmax()]).fit(train, options), says: /crossEntropy.*softmax/ },
+  {
+    what: "sigmoid before binaryCrossEntropy",
+    make: () => sequential([dense(1), sigmoid()]).fit(train, { ...options, loss: binaryCrossEntropy() }),
+    says: /binaryCrossEntropy.*sigmoid/,
+  },
+  {
+    what: "early stopping without a dev set",
+    make: () => net().fit(train, { ...options, earlyStopping: { patience: 2 } }),
+    says: /earlyStopping.*dev/,
+  },
+  {
+    what: "negative patience",
+    make: () => net().fit(train, { ...options, dev: train, earlyStopping: { patience: -1 } }),
+    says: /patience must be a whole number from \d.*, got -1$/,
+  },
+  {
+    what: "watching something else",
+    make: () => net().fit(train, { ...options, dev: train, earlyStopping: { patience: 1, watch: untyped("accuracy") } }),
+    says: /watch.*"accuracy"/,
+  },
+  {
+    what: "clipping to zero",
+    make: () => net().fit(train, { ...options, clipNorm: 0 }),
+    says: /^fit: clipNorm must be a finite number above 0, got 0$/,
+  },
+  {
+    what: "half a thread",
+    make: () => net().fit(train, { ...options, threads: 0.5 }),
+    says: /^fit: threads must be a whole number from 1.*, got 0\.5$/,
+  },
+  {
+    what: "a checkpoint without a folder",
+    make: () => net().fit(train, { ...options, checkpoint: untyped({ every: 1 }) }),
+    says: /checkpoint.*dir/,
+  },
+  {
+    what: "a metric that is no function",
+    make: () => net().fit(train, { ...options, metrics: { f1: untyped("f1") } }),
+    says: /metric.*f1/,
+  },
+  {
+    what: "a second fit while one runs",
+    make: () => {
+      const model = net();
+      const run = model.fit(train, { ...options, epochs: 1000 });
+      try {
+        return model.fit(train, options);
+      } finally {
+        run.stop();
+      }
+    },
+    says: /^fit: /,
+    kind: BusyError,
+  },
+  {
+    what: "a negative learning rate while it runs",
+    make: () => {
+      const run = net().fit(train, { ...options, epochs: 1000 });
+      try {
+        run.set({ learningRate: -1 });
+      } finally {
+        run.stop();
+      }
+    },
+    says: /learningRate must be .*, got -1$/,
+  },
+  {
+    what: "going back to a mark that was never made",
+    make: async () => {
+      const run = net().fit(train, { ...options, epochs: 1000 });
+      try {
+        await run.revert("before");
+      } finally {
+        run.stop();
+      }
+    },
+    says: /"before"/,
+  },
+];

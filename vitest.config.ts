@@ -1,0 +1,18 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^minibatch$/, replacement: at("./src/index.ts") },
+      { find: /^minibatch\/(.+)$/, replacement: at("./src/$1/index.ts") },
+    ],
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Training tests are slow where only the TypeScript executor is there.
+    testTimeout: 60_000,
+  },
+});
