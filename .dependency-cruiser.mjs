@@ -9,16 +9,25 @@ const stages = [
   { name: "ops", path: ["^src/ops/"] },
   { name: "graph", path: ["^src/graph/"] },
   { name: "run", path: ["^src/run/"] },
-  { name: "tensors", path: ["^src/(tensor|eager|dataset)[^/]*\\.ts$"] },
-  { name: "models", path: ["^src/(nn|optim)/"] },
-  { name: "training", path: ["^src/(train|check)/"] },
+  { name: "tensors", path: ["^src/(trace|tensor|compile|dataset|stats)\\.ts$"] },
+  { name: "parts", path: ["^src/(nn|optim)/"] },
   { name: "files", path: ["^src/io/"] },
+  { name: "training", path: ["^src/train/"] },
+  { name: "model", path: ["^src/(model\\.ts$|check/)"] },
 ];
 
 /** These see only what a user sees, and are seen only by the entry points. */
 const outside = "^src/(data|diagnose|search|plot|dashboard)/";
 const entryPoints = "^src/(index|cli|data/index|search/index)\\.ts$";
-const publicParts = [...foundation, "^src/(tensor|dataset)\\.ts$", "^src/nn/standardization\\.ts$"];
+const publicParts = [
+  ...foundation,
+  "^src/(tensor|dataset)\\.ts$",
+  // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes.
+  "^src/ops/define\\.ts$",
+  "^src/nn/(layer|standardization)\\.ts$",
+  // Bytes of files, whatever they mean.
+  "^src/io/(file|bytes)\\.ts$",
+];
 
 const directions = stages.slice(0, -1).map((stage, i) => ({
   name: `${stage.name}-knows-nothing-later`,
@@ -31,7 +40,13 @@ const directions = stages.slice(0, -1).map((stage, i) => ({
 export default {
   forbidden: [
     ...directions,
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      comment: "Families of ops are exempt: a gradient is written in ops of other families, and those have theirs in turn.",
+      from: { pathNot: "^src/ops/" },
+      to: { circular: true },
+    },
     {
       name: "outside-sees-public-parts-only",
       severity: "error",
@@ -57,7 +72,7 @@ export default {
       severity: "error",
       comment: "src/index.ts must bundle for a browser; Node's modules are asked for at run time through process.getBuiltinModule.",
       from: { path: "^src/", pathNot: ["^src/data/", "^src/search/", "^src/cli\\.ts$"] },
-      to: { dependencyTypes: ["core"] },
+      to: { dependencyTypes: ["core"], dependencyTypesNot: ["type-only", "type-import"] },
     },
     {
       name: "no-packages",

@@ -75,13 +75,13 @@ function reason(output) {
   const best = [
     /\bfatal error:|: error:|^error:/,
     /not found: make|^make: \S+: No such file|No such file or directory|command not found|: not found/,
-    /could not find any python|find Python/i,
+    /could not find any python/i,
     /^stack Error: (?!`)/,
     /^stack Error: /,
   ];
   for (const pattern of best) {
     const line = lines.find((text) => pattern.test(text));
-    if (line) return line.replace(/^stack (Error: )?/, "").slice(0, 200);
+    if (line) return line.replace(/^stack (Error: )?|^FileNotFoundError: \[Errno \d+\] /, "").slice(0, 200);
   }
   return lines.filter(Boolean).at(-1)?.slice(0, 200) ?? "no output";
 }

@@ -23,30 +23,26 @@ function doctor(): { text: string; healthy: boolean } {
   const set = variables.filter((name) => process.env[name]).map((name) => `${name}=${process.env[name]}`);
   if (set.length) lines.push(row("environment", set.join(" ")));
 
+  const { addon, path, attempts } = findAddon();
+  const failures = attempts.map((attempt) => (attempt.path ? `${attempt.path}: ${attempt.reason}` : attempt.reason));
   let healthy = true;
   try {
     const { name, isa, threads, reasons } = backend();
     lines.push(row("back end", name === "native" ? `native, ${isa} kernels, ${threads} threads` : "TypeScript (works, slower)"));
-    for (const reason of reasons) lines.push(row("", reason));
+    lines.push(...reasons.filter((reason) => !failures.includes(reason)).map((reason) => row("", reason)));
   } catch (error) {
     healthy = false;
-    lines.push(
-      row("back end", "none"),
-      ...(error instanceof Error ? error.message : String(error)).split("\n").map((line) => row("", line.trim())),
-    );
+    const [rule = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    lines.push(row("back end", `none: ${rule}`));
   }
-
-  const { addon, path, attempts } = findAddon();
   if (addon) {
     const { isas, kernels } = addon.info();
     lines.push(row("addon", `${path}`), row("usable here", isas.join(", ")), row("native kernels", `${kernels.length}`));
   } else {
-    lines.push(
-      row("addon", "none loaded"),
-      ...attempts.map(({ path: tried, reason }) => row("  tried", tried ? `${tried}: ${reason}` : reason)),
-    );
-    lines.push(...hints(folder));
+    lines.push(row("addon", "none"));
   }
+  lines.push(...failures.map((failure) => row("  tried", failure)));
+  if (!addon) lines.push(...hints(folder));
   return { text: lines.join("\n"), healthy };
 }
 
@@ -54,16 +50,13 @@ function doctor(): { text: string; healthy: boolean } {
 function hints(folder: string | undefined): string[] {
   if (!folder) return [];
   const log = join(folder, "build", "install.log");
-  const lines = existsSync(log)
-    ? [
-        row("build log", log),
-        ...readFileSync(log, "utf8")
-          .trimEnd()
-          .split("\n")
-          .slice(-8)
-          .map((line) => row("", line)),
-      ]
-    : [];
+  const lines: string[] = [];
+  if (existsSync(log)) {
+    const [result = "", ...all] = readFileSync(log, "utf8").trimEnd().split("\n");
+    // node-gyp ends with lines about itself.
+    const output = all.filter((line) => !/^gyp (info|verb|ERR! (stack +at|System|command|cwd|node|not ok))/.test(line));
+    lines.push(row("last build", result), ...output.slice(-8).map((line) => row("", line)), row("", `all of it: ${log}`));
+  }
   return [
     ...lines,
     "",

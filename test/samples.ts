@@ -74,6 +74,14 @@ export function mismatch(actual: View, expected: View, tolerance: number): strin
   return undefined;
 }
 
+/** Which element is not the very same number in both, or undefined. (A test library's own comparison takes seconds for long arrays.) */
+export function difference(actual: NumberArray, expected: NumberArray): string | undefined {
+  if (actual.length !== expected.length) return `${actual.length} elements, expected ${expected.length}`;
+  for (let i = 0; i < actual.length; i++)
+    if (!Object.is(actual[i], expected[i])) return `element ${i} is ${actual[i]}, expected ${expected[i]}`;
+  return undefined;
+}
+
 /** Copies of views, to run a kernel on. */
 export function copies(views: readonly View[]): View[] {
   return views.map((view) => ({ ...view, data: view.data.slice() as NumberArray }));

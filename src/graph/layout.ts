@@ -51,6 +51,13 @@ export class Layout {
     return slot;
   }
 
+  /** The same slots; what is added to one is not in the other. */
+  copy(): Layout {
+    const made = new Layout();
+    for (const [name, { slots, bytes }] of this.#memories) made.#memories.set(name, { slots: new Map(slots), bytes });
+    return made;
+  }
+
   find(memory: string, name: string): Slot {
     const slot = this.#memories.get(memory)?.slots.get(name);
     if (!slot) throw internal(`no slot ${memory}.${name} in the layout`);

@@ -56,8 +56,10 @@ export interface ProgramOptions extends PlanOptions {
   readonly fuse?: boolean;
 }
 
-/** Graph -> simplify -> plan -> Program. Slots of every memory source and store must be in the layout. */
-export function program(stores: readonly Store[], layout: Layout, options: ProgramOptions = {}): Program {
+/** Graph -> simplify -> plan -> Program. `slots` has a place for every memory source and store. */
+export function program(stores: readonly Store[], slots: Layout, options: ProgramOptions = {}): Program {
+  // Constants are added for this program only.
+  const layout = slots.copy();
   const written = graphOf(stores);
   const graph = options.fuse === false ? written : simplify(written);
   const constants: Constant[] = [];

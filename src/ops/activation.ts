@@ -33,56 +33,83 @@ const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const middle = [0, -0, 1, -1, 3, 30, 1000, -1000, 1e-6, nan, inf];
 const special = [...middle, -inf, -3, -30];
 
-export const erfOp = unary("erf", "y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.", each(errorFunction), (dy, x) => mul(dy, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))), { special });
-
-export const geluOp = unary("gelu", "y = x (1 + erf(x / sqrt 2)) / 2.", each((x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))), (dy, x) => {
-  const below = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
-  const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-  return mul(dy, add(below, mul(x, density)));
-}, { special: middle });
-
-export const siluOp = unary("silu", "y = x sigmoid(x).", each((x) => x / (1 + Math.exp(-x))), (dy, x, y) => {
-  const s = sigmoid(x);
-  return mul(dy, add(s, mul(y, sub(1, s))));
-}, { special: middle });
-
-export const softplusOp = unary("softplus", "y = ln(1 + e^x).", each((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))), (dy, x) => mul(dy, sigmoid(x)), { special: middle });
-
-export const leakyReluOp = unary<{ slope: number }>("leakyRelu", "y = x above 0, else slope x.", (x, y, { slope }) => {
-  for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) * ((x[i] as number) > 0 ? 1 : slope);
-}, (dy, x, _y, { slope }) => where(greater(x, 0), dy, mul(dy, slope)), { special, attributes: { slope: 0.1 } });
-
-export const eluOp = unary<{ alpha: number }>(
-  "elu", "y = x above 0, else alpha (e^x - 1).", each((x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x))),
-  (dy, x, y, { alpha }) => where(greater(x, 0), dy, mul(dy, add(y, alpha))), { special, attributes: { alpha: 0.7 } },
+export const erfOp = unary(
+  "erf",
+  "y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.",
+  each(errorFunction),
+  (dy, x) => mul(dy, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
+  { special },
 );
 
-/** Error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x. */
+export const geluOp = unary(
+  "gelu",
+  "y = x (1 + erf(x / sqrt 2)) / 2.",
+  each((x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))),
+  (dy, x) => {
+    const below = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
+    const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return mul(dy, add(below, mul(x, density)));
+  },
+  { special: middle },
+);
+
+export const siluOp = unary(
+  "silu",
+  "y = x sigmoid(x).",
+  each((x) => x / (1 + Math.exp(-x))),
+  (dy, x, y) => {
+    const s = sigmoid(x);
+    return mul(dy, add(s, mul(y, sub(1, s))));
+  },
+  { special: middle },
+);
+
+export const softplusOp = unary(
+  "softplus",
+  "y = ln(1 + e^x).",
+  each((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  (dy, x) => mul(dy, sigmoid(x)),
+  { special: middle },
+);
+
+export const leakyReluOp = unary<{ slope: number }>(
+  "leakyRelu",
+  "y = x above 0, else slope x.",
+  (x, y, { slope }) => {
+    for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) * ((x[i] as number) > 0 ? 1 : slope);
+  },
+  (dy, x, _y, { slope }) => where(greater(x, 0), dy, mul(dy, slope)),
+  { special, attributes: { slope: 0.1 } },
+);
+
+export const eluOp = unary<{ alpha: number }>(
+  "elu",
+  "y = x above 0, else alpha (e^x - 1).",
+  each((x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x))),
+  (dy, x, y, { alpha }) => where(greater(x, 0), dy, mul(dy, add(y, alpha))),
+  { special, attributes: { alpha: 0.7 } },
+);
+
 export function erf(x: Value): Value {
   return apply1(erfOp, [floating("erf", x)], {});
 }
 
-/** Gaussian error linear unit, x P(X <= x) = x (1 + erf(x / sqrt 2)) / 2, in its exact form (Hendrycks and Gimpel 2016). */
 export function gelu(x: Value): Value {
   return apply1(geluOp, [floating("gelu", x)], {});
 }
 
-/** Sigmoid linear unit, x sigmoid(x), also called swish. */
 export function silu(x: Value): Value {
   return apply1(siluOp, [floating("silu", x)], {});
 }
 
-/** Smooth relu, ln(1 + e^x); its derivative is the sigmoid. */
 export function softplus(x: Value): Value {
   return apply1(softplusOp, [floating("softplus", x)], {});
 }
 
-/** x above 0, slope x below and at 0. */
 export function leakyRelu(x: Value, slope = 0.01): Value {
   return apply1(leakyReluOp, [floating("leakyRelu", x)], { slope: checkNumber("leakyRelu", "slope", slope) });
 }
 
-/** Exponential linear unit: x above 0, alpha (e^x - 1) below and at 0. */
 export function elu(x: Value, alpha = 1): Value {
   return apply1(eluOp, [floating("elu", x)], { alpha: checkNumber("elu", "alpha", alpha) });
 }

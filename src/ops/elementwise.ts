@@ -20,20 +20,29 @@ export const castOp = defineOp<{ to: number }>({
   kernel(inputs, outputs) {
     (outputs[0] as View).data.set((inputs[0] as View).data);
   },
-  gradient: ({ inputs: [x], outputs: [y], gradients: [dy] }) => [x && y && dy && isFloat(x.dtype) && isFloat(y.dtype) ? cast(dy, x.dtype) : undefined],
+  gradient: ({ inputs: [x], outputs: [y], gradients: [dy] }) => [
+    x && y && dy && isFloat(x.dtype) && isFloat(y.dtype) ? cast(dy, x.dtype) : undefined,
+  ],
   samples: [
     ...[0, 1].flatMap((to) => [[], [5, 33], [2, 0, 3]].map((shape) => ({ inputs: [{ shape }], attributes: { to } }))),
     { inputs: [{ shape: [70], dtype: "u8", below: 256 }], attributes: { to: dtypeCode.f32 } },
     { inputs: [{ shape: [70], dtype: "u8", below: 256 }], attributes: { to: dtypeCode.i32 } },
-    { inputs: [{ shape: [3, 7], dtype: "i32", values: Array.from({ length: 21 }, (_, i) => (i - 10) * 1000) }], attributes: { to: dtypeCode.f64 } },
-    { inputs: [{ shape: [6], values: [0.9, -0.9, 1.5, 254.9, 3, 0] }], attributes: { to: dtypeCode.i32 }, noGradientCheck: "whole numbers come out" },
+    {
+      inputs: [{ shape: [3, 7], dtype: "i32", values: Array.from({ length: 21 }, (_, i) => (i - 10) * 1000) }],
+      attributes: { to: dtypeCode.f64 },
+    },
+    {
+      inputs: [{ shape: [6], values: [0.9, -0.9, 1.5, 254.9, 3, 0] }],
+      attributes: { to: dtypeCode.i32 },
+      noGradientCheck: "whole numbers come out",
+    },
   ],
 });
 
-/** The same numbers in another dtype: f32 and f64 round, i32 and u8 truncate and wrap as typed arrays do. Shape of x. */
 export function cast(x: Value, dtype: DType): Value {
   tensor("cast", x);
-  if (!Object.hasOwn(dtypeCode, dtype)) throw new MinibatchError(`cast: dtype must be one of ${Object.keys(dtypeCode).join(", ")}, got ${describe(dtype)}`);
+  if (!Object.hasOwn(dtypeCode, dtype))
+    throw new MinibatchError(`cast: dtype must be one of ${Object.keys(dtypeCode).join(", ")}, got ${describe(dtype)}`);
   return x.dtype === dtype ? x.snapshot() : apply1(castOp, [x], { to: dtypeCode[dtype] });
 }
 
@@ -50,24 +59,89 @@ function both(dx: PairGradient, dy: PairGradient): NonNullable<OpDefinition<None
   };
 }
 
-export const addOp = binary("add", "z = x + y, broadcasting.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) + (y[j] as number);
-}, both((dz) => dz, (dz) => dz), { special: [[Infinity, -Infinity], [Number.NaN, 1], [1, Number.NaN], [1e30, 1]] });
+export const addOp = binary(
+  "add",
+  "z = x + y, broadcasting.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) + (y[j] as number);
+  },
+  both(
+    (dz) => dz,
+    (dz) => dz,
+  ),
+  {
+    special: [
+      [Infinity, -Infinity],
+      [Number.NaN, 1],
+      [1, Number.NaN],
+      [1e30, 1],
+    ],
+  },
+);
 
-export const subOp = binary("sub", "z = x - y, broadcasting.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) - (y[j] as number);
-}, both((dz) => dz, (dz) => neg(dz)), { special: [[Infinity, Infinity], [Number.NaN, 1], [1, Number.NaN]] });
+export const subOp = binary(
+  "sub",
+  "z = x - y, broadcasting.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) - (y[j] as number);
+  },
+  both(
+    (dz) => dz,
+    (dz) => neg(dz),
+  ),
+  {
+    special: [
+      [Infinity, Infinity],
+      [Number.NaN, 1],
+      [1, Number.NaN],
+    ],
+  },
+);
 
-export const mulOp = binary("mul", "z = x y, broadcasting.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) * (y[j] as number);
-}, both((dz, _x, y) => mul(dz, y), (dz, x) => mul(dz, x)), { special: [[0, Infinity], [Number.NaN, 0], [0, Number.NaN]] });
+export const mulOp = binary(
+  "mul",
+  "z = x y, broadcasting.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) * (y[j] as number);
+  },
+  both(
+    (dz, _x, y) => mul(dz, y),
+    (dz, x) => mul(dz, x),
+  ),
+  {
+    special: [
+      [0, Infinity],
+      [Number.NaN, 0],
+      [0, Number.NaN],
+    ],
+  },
+);
 
-export const divOp = binary("div", "z = x / y, broadcasting.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) / (y[j] as number);
-}, both((dz, _x, y) => div(dz, y), (dz, _x, y, z) => neg(mul(dz, div(z, y)))), {
-  ranges: [[-2, 2], [0.5, 2]],
-  special: [[1, 0], [-1, 0], [0, 0], [1, Infinity], [Number.NaN, 1], [1, Number.NaN]],
-});
+export const divOp = binary(
+  "div",
+  "z = x / y, broadcasting.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) z[k] = (x[i] as number) / (y[j] as number);
+  },
+  both(
+    (dz, _x, y) => div(dz, y),
+    (dz, _x, y, z) => neg(mul(dz, div(z, y))),
+  ),
+  {
+    ranges: [
+      [-2, 2],
+      [0.5, 2],
+    ],
+    special: [
+      [1, 0],
+      [-1, 0],
+      [0, 0],
+      [1, Infinity],
+      [Number.NaN, 1],
+      [1, Number.NaN],
+    ],
+  },
+);
 
 /** The number that a constant of one element stands for. */
 function constantOf(x: Value): number | undefined {
@@ -90,85 +164,138 @@ function powGradientOfExponent(dz: Value, x: Value, y: Value, z: Value): Value {
   return mul(dz, where(flat, 0, mul(z, log(x))));
 }
 
-export const powOp = binary("pow", "z = x^y, broadcasting; NaN for a negative x with a y that is not whole.", eachPair(Math.pow), both(powGradientOfBase, powGradientOfExponent), {
-  ranges: [[0.2, 2], [-2, 3]],
-  special: [[0, 0], [0, 2], [2, -1], [-2, 3], [-2, 2], [-1.5, 0], [-8, 0.5], [Number.NaN, 1], [2, Number.NaN], [0, -1]],
-});
+export const powOp = binary(
+  "pow",
+  "z = x^y, broadcasting; NaN for a negative x with a y that is not whole.",
+  eachPair(Math.pow),
+  both(powGradientOfBase, powGradientOfExponent),
+  {
+    ranges: [
+      [0.2, 2],
+      [-2, 3],
+    ],
+    special: [
+      [0, 0],
+      [0, 2],
+      [2, -1],
+      [-2, 3],
+      [-2, 2],
+      [-1.5, 0],
+      [-8, 0.5],
+      [Number.NaN, 1],
+      [2, Number.NaN],
+      [0, -1],
+    ],
+  },
+);
 
 /** Half to each where both are equal, all to the greater (for maximum) elsewhere. */
 const share = (wins: Value, x: Value, y: Value) => add(wins, mul(equal(x, y), 0.5));
-const ties = [[1, 1], [-1, -1], [0, 0], [Number.NaN, 1], [1, Number.NaN], [Infinity, -Infinity]] as const;
+const ties = [
+  [1, 1],
+  [-1, -1],
+  [0, 0],
+  [Number.NaN, 1],
+  [1, Number.NaN],
+  [Infinity, -Infinity],
+] as const;
 
-export const maximumOp = binary("maximum", "z = max(x, y), broadcasting; NaN when either is.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) {
-    const a = x[i] as number;
-    const b = y[j] as number;
-    z[k] = a > b || a !== a ? a : b;
-  }
-}, both((dz, x, y) => mul(dz, share(greater(x, y), x, y)), (dz, x, y) => mul(dz, share(less(x, y), x, y))), { special: ties });
+export const maximumOp = binary(
+  "maximum",
+  "z = max(x, y), broadcasting; NaN when either is.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) {
+      const a = x[i] as number;
+      const b = y[j] as number;
+      z[k] = a > b || a !== a ? a : b;
+    }
+  },
+  both(
+    (dz, x, y) => mul(dz, share(greater(x, y), x, y)),
+    (dz, x, y) => mul(dz, share(less(x, y), x, y)),
+  ),
+  { special: ties },
+);
 
-export const minimumOp = binary("minimum", "z = min(x, y), broadcasting; NaN when either is.", (x, i, di, y, j, dj, z, k, end) => {
-  for (; k < end; k++, i += di, j += dj) {
-    const a = x[i] as number;
-    const b = y[j] as number;
-    z[k] = a < b || a !== a ? a : b;
-  }
-}, both((dz, x, y) => mul(dz, share(less(x, y), x, y)), (dz, x, y) => mul(dz, share(greater(x, y), x, y))), { special: ties });
+export const minimumOp = binary(
+  "minimum",
+  "z = min(x, y), broadcasting; NaN when either is.",
+  (x, i, di, y, j, dj, z, k, end) => {
+    for (; k < end; k++, i += di, j += dj) {
+      const a = x[i] as number;
+      const b = y[j] as number;
+      z[k] = a < b || a !== a ? a : b;
+    }
+  },
+  both(
+    (dz, x, y) => mul(dz, share(less(x, y), x, y)),
+    (dz, x, y) => mul(dz, share(greater(x, y), x, y)),
+  ),
+  { special: ties },
+);
 
-export const equalOp = binary("equal", "z = 1 where x = y, else 0, broadcasting.", eachPair((x, y) => (x === y ? 1 : 0)), undefined, { special: ties });
-export const greaterOp = binary("greater", "z = 1 where x > y, else 0, broadcasting.", eachPair((x, y) => (x > y ? 1 : 0)), undefined, { special: ties });
-export const lessOp = binary("less", "z = 1 where x < y, else 0, broadcasting.", eachPair((x, y) => (x < y ? 1 : 0)), undefined, { special: ties });
+export const equalOp = binary(
+  "equal",
+  "z = 1 where x = y, else 0, broadcasting.",
+  eachPair((x, y) => (x === y ? 1 : 0)),
+  undefined,
+  { special: ties },
+);
+export const greaterOp = binary(
+  "greater",
+  "z = 1 where x > y, else 0, broadcasting.",
+  eachPair((x, y) => (x > y ? 1 : 0)),
+  undefined,
+  { special: ties },
+);
+export const lessOp = binary(
+  "less",
+  "z = 1 where x < y, else 0, broadcasting.",
+  eachPair((x, y) => (x < y ? 1 : 0)),
+  undefined,
+  { special: ties },
+);
 
 function combine(op: OpDefinition<None>, x: Operand, y: Operand, least?: DType): Value {
   return apply1(op, together(op.name, [x, y], least), {});
 }
 
-/** Sum, x + y. Shapes broadcast as in NumPy; the result has the wider dtype. */
 export function add(x: Operand, y: Operand): Value {
   return combine(addOp, x, y);
 }
 
-/** Difference, x - y. Shapes broadcast. */
 export function sub(x: Operand, y: Operand): Value {
   return combine(subOp, x, y);
 }
 
-/** Product element by element, x y. Shapes broadcast. For matrices see `matmul`. */
 export function mul(x: Operand, y: Operand): Value {
   return combine(mulOp, x, y);
 }
 
-/** Quotient, x / y. Shapes broadcast; whole numbers are divided as f32. */
 export function div(x: Operand, y: Operand): Value {
   return combine(divOp, x, y, "f32");
 }
 
-/** Power, x^y. Shapes broadcast; NaN for a negative base with an exponent that is not whole. */
 export function pow(x: Operand, y: Operand): Value {
   return combine(powOp, x, y, "f32");
 }
 
-/** The greater of both, max(x, y); NaN when either is. Shapes broadcast. Equal numbers share the gradient in halves. */
 export function maximum(x: Operand, y: Operand): Value {
   return combine(maximumOp, x, y);
 }
 
-/** The smaller of both, min(x, y); NaN when either is. Shapes broadcast. Equal numbers share the gradient in halves. */
 export function minimum(x: Operand, y: Operand): Value {
   return combine(minimumOp, x, y);
 }
 
-/** 1 where x = y, else 0 (also for NaN). Shapes broadcast; no gradient. */
 export function equal(x: Operand, y: Operand): Value {
   return combine(equalOp, x, y);
 }
 
-/** 1 where x > y, else 0. Shapes broadcast; no gradient. */
 export function greater(x: Operand, y: Operand): Value {
   return combine(greaterOp, x, y);
 }
 
-/** 1 where x < y, else 0. Shapes broadcast; no gradient. */
 export function less(x: Operand, y: Operand): Value {
   return combine(lessOp, x, y);
 }
@@ -186,16 +313,25 @@ export const whereOp = defineOp<None>({
   kernel(inputs, outputs) {
     const [condition, x, y] = inputs.map((input) => input.data) as [View["data"], View["data"], View["data"]];
     const z = outputs[0] as View;
-    walk(z.shape, inputs.map((input) => broadcastStrides(input.shape, z.shape)), [0, 0, 0], (at, n, starts, steps) => {
-      const [c, i, j] = starts as [number, number, number];
-      const [dc, di, dj] = steps as [number, number, number];
-      for (let k = 0; k < n; k++) z.data[at + k] = (condition[c + k * dc] !== 0 ? x[i + k * di] : y[j + k * dj]) as number;
-    });
+    walk(
+      z.shape,
+      inputs.map((input) => broadcastStrides(input.shape, z.shape)),
+      [0, 0, 0],
+      (at, n, starts, steps) => {
+        const [c, i, j] = starts as [number, number, number];
+        const [dc, di, dj] = steps as [number, number, number];
+        for (let k = 0; k < n; k++) z.data[at + k] = (condition[c + k * dc] !== 0 ? x[i + k * di] : y[j + k * dj]) as number;
+      },
+    );
   },
   gradient: ({ inputs, gradients, needs }) => {
     const [condition, x, y] = inputs as [Value, Value, Value];
     const dz = gradients[0] as Value;
-    return [undefined, needs(1) ? sumTo(where(condition, dz, 0), x.shape) : undefined, needs(2) ? sumTo(where(condition, 0, dz), y.shape) : undefined];
+    return [
+      undefined,
+      needs(1) ? sumTo(where(condition, dz, 0), x.shape) : undefined,
+      needs(2) ? sumTo(where(condition, 0, dz), y.shape) : undefined,
+    ];
   },
   samples: [
     { inputs: [{ shape: [], values: [1] }, { shape: [] }, { shape: [] }], attributes: {} },
@@ -203,11 +339,18 @@ export const whereOp = defineOp<None>({
     { inputs: [{ shape: [3, 1], values: [0, 1, 0] }, { shape: [1, 37] }, { shape: [3, 37] }], attributes: {} },
     { inputs: [{ shape: [2, 2], values: [0, 1, 1, 0] }, { shape: [2, 2] }, { shape: [2] }], attributes: {} },
     { inputs: [{ shape: [0] }, { shape: [1] }, { shape: [] }], attributes: {} },
-    { inputs: [{ shape: [3], values: [1, 0, Number.NaN] }, { shape: [3], values: [Number.NaN, 1, 2] }, { shape: [3], values: [1, 2, Number.NaN] }], attributes: {}, noGradientCheck: "NaN" },
+    {
+      inputs: [
+        { shape: [3], values: [1, 0, Number.NaN] },
+        { shape: [3], values: [Number.NaN, 1, 2] },
+        { shape: [3], values: [1, 2, Number.NaN] },
+      ],
+      attributes: {},
+      noGradientCheck: "NaN",
+    },
   ],
 });
 
-/** x where the condition is not 0, else y. The three shapes broadcast; no gradient flows into the condition. */
 export function where(condition: Value, x: Operand, y: Operand): Value {
   const [yes, no] = together("where", [x, y]) as [Value, Value];
   // A narrower dtype could turn a condition of 0.5 into 0; compared twice, it is 0 or 1 in any.
@@ -220,36 +363,72 @@ export function where(condition: Value, x: Operand, y: Operand): Value {
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const wide = [0, -0, 1, -1, 20, -20, 200, -200, 2000, -2000, 1e-6, nan, inf, -inf];
 
-export const negOp = unary("neg", "y = -x.", (x, y) => {
-  for (let i = 0; i < y.length; i++) y[i] = -(x[i] as number);
-}, (dy) => neg(dy), { integers: true, special: wide });
+export const negOp = unary(
+  "neg",
+  "y = -x.",
+  (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = -(x[i] as number);
+  },
+  (dy) => neg(dy),
+  { integers: true, special: wide },
+);
 
-export const absOp = unary("abs", "y = |x|.", (x, y) => {
-  for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i] as number);
-}, (dy, x) => mul(dy, sign(x)), { integers: true, special: wide });
+export const absOp = unary(
+  "abs",
+  "y = |x|.",
+  (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.abs(x[i] as number);
+  },
+  (dy, x) => mul(dy, sign(x)),
+  { integers: true, special: wide },
+);
 
-export const squareOp = unary("square", "y = x^2.", (x, y) => {
-  for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) * (x[i] as number);
-}, (dy, x) => mul(dy, mul(x, 2)), { integers: true, special: wide });
+export const squareOp = unary(
+  "square",
+  "y = x^2.",
+  (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) * (x[i] as number);
+  },
+  (dy, x) => mul(dy, mul(x, 2)),
+  { integers: true, special: wide },
+);
 
-export const sqrtOp = unary("sqrt", "y = sqrt(x); NaN below 0.", (x, y) => {
-  for (let i = 0; i < y.length; i++) y[i] = Math.sqrt(x[i] as number);
-}, (dy, _x, y) => div(dy, mul(y, 2)), { range: [0.1, 3], special: wide });
+export const sqrtOp = unary(
+  "sqrt",
+  "y = sqrt(x); NaN below 0.",
+  (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = Math.sqrt(x[i] as number);
+  },
+  (dy, _x, y) => div(dy, mul(y, 2)),
+  { range: [0.1, 3], special: wide },
+);
 
 export const expOp = unary("exp", "y = e^x.", each(Math.exp), (dy, _x, y) => mul(dy, y), { special: wide });
 export const logOp = unary("log", "y = ln x; NaN below 0.", each(Math.log), (dy, x) => div(dy, x), { range: [0.1, 3], special: wide });
 export const signOp = unary("sign", "y = -1, 0 or 1.", each(Math.sign), undefined, { integers: true, special: wide });
 
-export const clipOp = unary<{ low: number; high: number }>("clip", "y = x, at least low and at most high.", (x, y, { low, high }) => {
-  for (let i = 0; i < y.length; i++) {
-    const v = x[i] as number;
-    y[i] = v < low ? low : v > high ? high : v;
-  }
-}, (dy, x, y) => mul(dy, equal(x, y)), { integers: true, special: wide, attributes: { low: -0.5, high: 1 } });
+export const clipOp = unary<{ low: number; high: number }>(
+  "clip",
+  "y = x, at least low and at most high.",
+  (x, y, { low, high }) => {
+    for (let i = 0; i < y.length; i++) {
+      const v = x[i] as number;
+      y[i] = v < low ? low : v > high ? high : v;
+    }
+  },
+  (dy, x, y) => mul(dy, equal(x, y)),
+  { integers: true, special: wide, attributes: { low: -0.5, high: 1 } },
+);
 
-export const reluOp = unary("relu", "y = max(x, 0).", (x, y) => {
-  for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) <= 0 ? 0 : (x[i] as number);
-}, (dy, _x, y) => reluGradient(y, dy), { integers: true, special: wide });
+export const reluOp = unary(
+  "relu",
+  "y = max(x, 0).",
+  (x, y) => {
+    for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) <= 0 ? 0 : (x[i] as number);
+  },
+  (dy, _x, y) => reluGradient(y, dy),
+  { integers: true, special: wide },
+);
 
 export const reluGradientOp = defineOp<None>({
   name: "reluGradient",
@@ -269,56 +448,60 @@ export const reluGradientOp = defineOp<None>({
   inPlace: [1],
   samples: [
     ...[[], [5, 33], [0], [2, 1, 67]].map((shape) => ({ inputs: [{ shape }, { shape }], attributes: {} })),
-    { inputs: [{ shape: [5], values: [0, -0, 1, nan, -1] }, { shape: [5], values: [1, 2, nan, 4, nan] }], attributes: {}, noGradientCheck: "kinks and NaN" },
+    {
+      inputs: [
+        { shape: [5], values: [0, -0, 1, nan, -1] },
+        { shape: [5], values: [1, 2, nan, 4, nan] },
+      ],
+      attributes: {},
+      noGradientCheck: "kinks and NaN",
+    },
   ],
 });
 
-export const sigmoidOp = unary("sigmoid", "y = 1 / (1 + e^-x).", each((x) => 1 / (1 + Math.exp(-x))), (dy, _x, y) => mul(dy, mul(y, sub(1, y))), { special: wide });
+export const sigmoidOp = unary(
+  "sigmoid",
+  "y = 1 / (1 + e^-x).",
+  each((x) => 1 / (1 + Math.exp(-x))),
+  (dy, _x, y) => mul(dy, mul(y, sub(1, y))),
+  { special: wide },
+);
 export const tanhOp = unary("tanh", "y = tanh x.", each(Math.tanh), (dy, _x, y) => mul(dy, sub(1, square(y))), { special: wide });
 
-/** Negative, -x. */
 export function neg(x: Value): Value {
   return apply1(negOp, [x], {});
 }
 
-/** Absolute value, |x|. The gradient at 0 is 0. */
 export function abs(x: Value): Value {
   return apply1(absOp, [x], {});
 }
 
-/** Square, x^2. */
 export function square(x: Value): Value {
   return apply1(squareOp, [x], {});
 }
 
-/** Square root; NaN below 0. The gradient at 0 is infinite. */
 export function sqrt(x: Value): Value {
   return apply1(sqrtOp, [floating("sqrt", x)], {});
 }
 
-/** Exponential, e^x. */
 export function exp(x: Value): Value {
   return apply1(expOp, [floating("exp", x)], {});
 }
 
-/** Natural logarithm; -Infinity at 0, NaN below. */
 export function log(x: Value): Value {
   return apply1(logOp, [floating("log", x)], {});
 }
 
-/** Sign: -1, 0 or 1; NaN stays NaN. No gradient. */
 export function sign(x: Value): Value {
   return apply1(signOp, [x], {});
 }
 
-/** x held between two numbers: low below low, high above high. The gradient is 0 outside, that of x on the bounds. */
 export function clip(x: Value, low: number, high: number): Value {
   for (const bound of [low, high]) if (typeof bound !== "number" || Number.isNaN(bound)) checkNumber("clip", "a bound", bound);
   if (low > high) throw new MinibatchError(`clip: low must not be above high, got ${low} and ${high}`);
   return apply1(clipOp, [tensor("clip", x)], { low, high });
 }
 
-/** Rectified linear unit, max(x, 0). The gradient at 0 is 0. */
 export function relu(x: Value): Value {
   return apply1(reluOp, [x], {});
 }
@@ -328,12 +511,10 @@ export function reluGradient(y: Value, dy: Value): Value {
   return apply1(reluGradientOp, [y, dy], {});
 }
 
-/** Logistic function, 1 / (1 + e^-x), between 0 and 1. */
 export function sigmoid(x: Value): Value {
   return apply1(sigmoidOp, [floating("sigmoid", x)], {});
 }
 
-/** Hyperbolic tangent, between -1 and 1. */
 export function tanh(x: Value): Value {
   return apply1(tanhOp, [floating("tanh", x)], {});
 }
@@ -341,6 +522,28 @@ export function tanh(x: Value): Value {
 export * from "./activation.ts";
 
 export const elementwiseOps = [
-  castOp, addOp, subOp, mulOp, divOp, powOp, maximumOp, minimumOp, equalOp, greaterOp, lessOp, whereOp,
-  negOp, absOp, squareOp, sqrtOp, expOp, logOp, signOp, clipOp, reluOp, reluGradientOp, sigmoidOp, tanhOp,
+  castOp,
+  addOp,
+  subOp,
+  mulOp,
+  divOp,
+  powOp,
+  maximumOp,
+  minimumOp,
+  equalOp,
+  greaterOp,
+  lessOp,
+  whereOp,
+  negOp,
+  absOp,
+  squareOp,
+  sqrtOp,
+  expOp,
+  logOp,
+  signOp,
+  clipOp,
+  reluOp,
+  reluGradientOp,
+  sigmoidOp,
+  tanhOp,
 ];

@@ -71,7 +71,9 @@ export const scatterAddOp = defineOp<{ axis: number; size: number }>({
     requireIndices("scatterAdd", "indices", indices);
     const rank = indices.shape.length;
     if (axis + rank > dy.shape.length || indices.shape.some((n, i) => dy.shape[axis + i] !== n)) {
-      throw new ShapeError(`scatterAdd: dy must have the shape of the indices from axis ${axis} on, got ${show(dy.shape)} and indices ${show(indices.shape)}`);
+      throw new ShapeError(
+        `scatterAdd: dy must have the shape of the indices from axis ${axis} on, got ${show(dy.shape)} and indices ${show(indices.shape)}`,
+      );
     }
     return [{ shape: dy.shape.toSpliced(axis, rank, size), dtype: dy.dtype }];
   },
@@ -91,7 +93,10 @@ export const scatterAddOp = defineOp<{ axis: number; size: number }>({
     }
     dx.data.set(total);
   },
-  gradient: ({ inputs: [indices], gradients: [ddx], attributes: { axis }, needs }) => [undefined, indices && ddx && needs(1) ? gather(ddx, indices, axis) : undefined],
+  gradient: ({ inputs: [indices], gradients: [ddx], attributes: { axis }, needs }) => [
+    undefined,
+    indices && ddx && needs(1) ? gather(ddx, indices, axis) : undefined,
+  ],
   samples: [
     { inputs: [{ shape: [7], dtype: "i32", below: 5 }, { shape: [7, 33] }], attributes: { axis: 0, size: 5 } },
     { inputs: [{ shape: [2, 3], dtype: "i32", below: 4 }, { shape: [5, 2, 3] }], attributes: { axis: 1, size: 4 } },
@@ -117,8 +122,19 @@ export const oneHotOp = defineOp<{ depth: number; dtype: number }>({
       y.data[i * depth + index] = 1;
     });
   },
-  samples: ([[[], 3], [[7], 5], [[2, 9], 33], [[4], 1], [[0], 3]] as const).flatMap(([shape, depth]) =>
-    [dtypeCode.f32, dtypeCode.f64].map((dtype) => ({ inputs: [{ shape, dtype: "i32" as const, below: depth }], attributes: { depth, dtype } })),
+  samples: (
+    [
+      [[], 3],
+      [[7], 5],
+      [[2, 9], 33],
+      [[4], 1],
+      [[0], 3],
+    ] as const
+  ).flatMap(([shape, depth]) =>
+    [dtypeCode.f32, dtypeCode.f64].map((dtype) => ({
+      inputs: [{ shape, dtype: "i32" as const, below: depth }],
+      attributes: { depth, dtype },
+    })),
   ),
 });
 
@@ -129,7 +145,9 @@ export const gatherRowsOp = defineOp<{ to: number }>({
     const { table, rows } = named("gatherRows", inputs, ["table", "rows"]);
     requireIndices("gatherRows", "rows", rows);
     if (table.shape.length === 0 || rows.shape.length !== 1) {
-      throw new ShapeError(`gatherRows: takes a table of at least one axis and a list of rows, got ${show(table.shape)} and ${show(rows.shape)}`);
+      throw new ShapeError(
+        `gatherRows: takes a table of at least one axis and a list of rows, got ${show(table.shape)} and ${show(rows.shape)}`,
+      );
     }
     return [{ shape: [...rows.shape, ...table.shape.slice(1)], dtype: dtypeOfCode("gatherRows", to) }];
   },
@@ -143,31 +161,61 @@ export const gatherRowsOp = defineOp<{ to: number }>({
     });
   },
   samples: [
-    { inputs: [{ shape: [9, 33], dtype: "u8", below: 256 }, { shape: [4], dtype: "i32", below: 9 }], attributes: { to: dtypeCode.f32 } },
-    { inputs: [{ shape: [9, 2, 5], dtype: "u8", below: 256 }, { shape: [4], dtype: "i32", below: 9 }], attributes: { to: dtypeCode.f64 } },
-    { inputs: [{ shape: [9, 70] }, { shape: [12], dtype: "i32", below: 9 }], attributes: { to: dtypeCode.f32 }, noGradientCheck: "a table of data has no gradient" },
-    { inputs: [{ shape: [9, 70] }, { shape: [12], dtype: "i32", below: 9 }], attributes: { to: dtypeCode.f64 }, noGradientCheck: "a table of data has no gradient" },
-    { inputs: [{ shape: [9], dtype: "i32", below: 100 }, { shape: [4], dtype: "i32", below: 9 }], attributes: { to: dtypeCode.i32 } },
-    { inputs: [{ shape: [9, 3] }, { shape: [0], dtype: "i32", values: [] }], attributes: { to: dtypeCode.f32 }, noGradientCheck: "a table of data has no gradient" },
+    {
+      inputs: [
+        { shape: [9, 33], dtype: "u8", below: 256 },
+        { shape: [4], dtype: "i32", below: 9 },
+      ],
+      attributes: { to: dtypeCode.f32 },
+    },
+    {
+      inputs: [
+        { shape: [9, 2, 5], dtype: "u8", below: 256 },
+        { shape: [4], dtype: "i32", below: 9 },
+      ],
+      attributes: { to: dtypeCode.f64 },
+    },
+    {
+      inputs: [{ shape: [9, 70] }, { shape: [12], dtype: "i32", below: 9 }],
+      attributes: { to: dtypeCode.f32 },
+      noGradientCheck: "a table of data has no gradient",
+    },
+    {
+      inputs: [{ shape: [9, 70] }, { shape: [12], dtype: "i32", below: 9 }],
+      attributes: { to: dtypeCode.f64 },
+      noGradientCheck: "a table of data has no gradient",
+    },
+    {
+      inputs: [
+        { shape: [9], dtype: "i32", below: 100 },
+        { shape: [4], dtype: "i32", below: 9 },
+      ],
+      attributes: { to: dtypeCode.i32 },
+    },
+    {
+      inputs: [{ shape: [9, 3] }, { shape: [0], dtype: "i32", values: [] }],
+      attributes: { to: dtypeCode.f32 },
+      noGradientCheck: "a table of data has no gradient",
+    },
   ],
 });
 
-/**
- * Slices of x along an axis (the first by default) by index:
- * x [outer..., n, inner...], indices [...] of whole numbers from 0 to n - 1 -> [outer..., indices..., inner...].
- */
 export function gather(x: Value, indices: Value, axis = 0): Value {
   return apply1(gatherOp, [x, indicesOf("gather", indices)], { axis: resolveAxis("gather", axis, tensor("gather", x).rank) });
 }
 
-/** The reverse of gather: zeros of `size` along an axis, with the slices of dy added at their indices. */
 export function scatterAdd(indices: Value, dy: Value, size: number, axis = 0): Value {
-  return apply1(scatterAddOp, [indicesOf("scatterAdd", indices), dy], { axis, size: checkNumber("scatterAdd", "size", size, { min: 0, whole: true }) });
+  return apply1(scatterAddOp, [indicesOf("scatterAdd", indices), dy], {
+    axis,
+    size: checkNumber("scatterAdd", "size", size, { min: 0, whole: true }),
+  });
 }
 
-/** 1 at the index, 0 elsewhere, along a new last axis: [...] of whole numbers from 0 to depth - 1 -> [..., depth]. */
 export function oneHot(indices: Value, depth: number, dtype: DType = "f32"): Value {
-  return apply1(oneHotOp, [indicesOf("oneHot", indices)], { depth: checkNumber("oneHot", "depth", depth, { min: 1, whole: true }), dtype: dtypeCode[dtype] });
+  return apply1(oneHotOp, [indicesOf("oneHot", indices)], {
+    depth: checkNumber("oneHot", "depth", depth, { min: 1, whole: true }),
+    dtype: dtypeCode[dtype],
+  });
 }
 
 /** Rows of a data set by index, in the dtype in which the network computes: table [m, ...], rows [b] -> [b, ...]. */

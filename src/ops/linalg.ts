@@ -45,7 +45,9 @@ export const matmulOp = defineOp<Transposed>({
     requireFloats("matmul", { a, b });
     const leading = a.shape.slice(0, -2);
     if (a.shape.length < 2 || !sameShape(leading, b.shape.slice(0, -2)) || b.shape.length !== a.shape.length) {
-      throw new ShapeError(`matmul: takes matrices, or batches of matrices with equal leading axes, got ${show(a.shape)} x ${show(b.shape)}`);
+      throw new ShapeError(
+        `matmul: takes matrices, or batches of matrices with equal leading axes, got ${show(a.shape)} x ${show(b.shape)}`,
+      );
     }
     requireInner("matmul", a.shape, b.shape, flags);
     return [{ shape: [...leading, sides(a.shape, flags.transposeA)[0], sides(b.shape, flags.transposeB)[1]], dtype: a.dtype }];
@@ -112,14 +114,11 @@ export interface MatmulOptions {
   readonly transposeB?: boolean | undefined;
 }
 
-/**
- * Matrix product: [m, k] x [k, n] -> [m, n]. Further axes in front are batches and broadcast; a vector on the left is a row,
- * on the right a column, and its axis is left out of the result. Whole numbers are multiplied as f32.
- */
 export function matmul(x: Value, y: Value, options?: MatmulOptions): Value {
   const [left, right] = together("matmul", [tensor("matmul", x), tensor("matmul", y)], "f32") as [Value, Value];
   checkOptions("matmul", options, ["transposeA", "transposeB"]);
-  if (x.rank === 0 || y.rank === 0) throw new ShapeError(`matmul: takes vectors or matrices, got ${show(x.shape)} x ${show(y.shape)}; mul multiplies by a number`);
+  if (x.rank === 0 || y.rank === 0)
+    throw new ShapeError(`matmul: takes vectors or matrices, got ${show(x.shape)} x ${show(y.shape)}; mul multiplies by a number`);
   const a = left.rank === 1 ? reshape(left, [1, ...left.shape]) : left;
   const b = right.rank === 1 ? reshape(right, [...right.shape, 1]) : right;
   const flags = { transposeA: x.rank > 1 && options?.transposeA === true, transposeB: y.rank > 1 && options?.transposeB === true };
@@ -134,7 +133,8 @@ export function matmul(x: Value, y: Value, options?: MatmulOptions): Value {
 
 function multiplyBatches(a: Value, b: Value, batches: Shape, { transposeA, transposeB }: Transposed): Value {
   // One matrix for all batches: their rows lie one below the other already.
-  if (b.rank === 2 && a.rank > 2 && !transposeA) return times(reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape.at(-1) as number]), b, false, transposeB);
+  if (b.rank === 2 && a.rank > 2 && !transposeA)
+    return times(reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape.at(-1) as number]), b, false, transposeB);
   const repeated = (x: Value) => (sameShape(x.shape.slice(0, -2), batches) ? x : broadcastTo(x, [...batches, ...x.shape.slice(-2)]));
   return times(repeated(a), repeated(b), transposeA, transposeB);
 }
@@ -155,7 +155,8 @@ export const linearOp = defineOp<Linear>({
     const bias = inputs.length === 3;
     const { x, w, b } = named("linear", bias ? inputs : [...inputs, inputs[1] as ValueType], ["x", "w", "b"]);
     requireFloats("linear", { x, w, b });
-    if (x.shape.length !== 2 || w.shape.length !== 2) throw new ShapeError(`linear: x and w must be matrices, got ${show(x.shape)} x ${show(w.shape)}`);
+    if (x.shape.length !== 2 || w.shape.length !== 2)
+      throw new ShapeError(`linear: x and w must be matrices, got ${show(x.shape)} x ${show(w.shape)}`);
     requireInner("linear", x.shape, w.shape, plain);
     const [m, n] = [x.shape[0] as number, w.shape[1] as number];
     if (bias) requireShape("linear", { b }, [n], "one number per column of w");
@@ -166,7 +167,10 @@ export const linearOp = defineOp<Linear>({
     const [x, w, y] = [inputs[0], inputs[1], outputs[0]] as [View, View, View];
     const [m, k] = sides(x.shape, false);
     const [, n] = sides(w.shape, false);
-    multiply(m, k, n, matrixAt(x.data, 0, k, false), matrixAt(w.data, 0, n, false), y.data, 0, { bias: inputs[2]?.data, relu: activation === 1 });
+    multiply(m, k, n, matrixAt(x.data, 0, k, false), matrixAt(w.data, 0, n, false), y.data, 0, {
+      bias: inputs[2]?.data,
+      relu: activation === 1,
+    });
   },
   gradient: ({ inputs, outputs, gradients, attributes: { activation }, needs }) => {
     const [x, w, b] = inputs as [Value, Value, Value | undefined];
@@ -196,10 +200,10 @@ export const linearOp = defineOp<Linear>({
   ],
 });
 
-/** A dense layer in one op: act(x w + b) with x [..., k], w [k, n] and, where there is one, b [n] -> [..., n]. */
 export function linear(x: Value, w: Value, b?: Value, activation: "none" | "relu" = "none"): Value {
   const given = [x, w, ...(b === undefined ? [] : [b])].map((value) => tensor("linear", value));
-  if (activation !== "none" && activation !== "relu") throw new MinibatchError(`linear: activation must be "none" or "relu", got ${describe(activation)}`);
+  if (activation !== "none" && activation !== "relu")
+    throw new MinibatchError(`linear: activation must be "none" or "relu", got ${describe(activation)}`);
   const [rows, ...weights] = together("linear", given, "f32") as [Value, Value];
   const k = x.shape.at(-1);
   const inputs = [x.rank > 2 && k !== undefined ? reshape(rows, [sizeOf(x.shape.slice(0, -1)), k]) : rows, ...weights];

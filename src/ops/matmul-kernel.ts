@@ -128,7 +128,16 @@ function multiplyRow(k: number, n: number, a: Matrix, b: Matrix, out: Float64Arr
 }
 
 /** C [m, n] row-major at `cOffset` = act(A [m, k] B [k, n] + bias). Sums are taken in double precision in the order of k. */
-export function multiply(m: number, k: number, n: number, a: Matrix, b: Matrix, c: NumberArray, cOffset: number, { bias, relu }: Epilogue): void {
+export function multiply(
+  m: number,
+  k: number,
+  n: number,
+  a: Matrix,
+  b: Matrix,
+  c: NumberArray,
+  cOffset: number,
+  { bias, relu }: Epilogue,
+): void {
   const store = (value: number, i: number, j: number) => {
     const sum = bias ? value + (bias[j] as number) : value;
     c[cOffset + i * n + j] = relu && sum <= 0 ? 0 : sum;

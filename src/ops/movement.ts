@@ -29,7 +29,9 @@ export const reshapeOp = defineOp<{ shape: Sizes }>({
   infer(inputs, { shape }) {
     const { x } = named("reshape", inputs, ["x"]);
     if (sizeOf(checkShape("reshape", shape)) !== sizeOf(x.shape)) {
-      throw new ShapeError(`reshape: the number of elements must stay the same, got ${show(x.shape)} (${sizeOf(x.shape)}) to ${show(shape)} (${sizeOf(shape)})`);
+      throw new ShapeError(
+        `reshape: the number of elements must stay the same, got ${show(x.shape)} (${sizeOf(x.shape)}) to ${show(shape)} (${sizeOf(shape)})`,
+      );
     }
     return [{ shape, dtype: x.dtype }];
   },
@@ -38,10 +40,24 @@ export const reshapeOp = defineOp<{ shape: Sizes }>({
   },
   gradient: ({ inputs: [x], gradients: [dy] }) => [x && dy && reshape(dy, x.shape)],
   alias: true,
-  samples: ([[[6], [2, 3]], [[2, 3], [6]], [[], [1, 1]], [[1], []], [[2, 3, 4], [4, 6]], [[0, 3], [2, 0]]] as const).map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
+  samples: (
+    [
+      [[6], [2, 3]],
+      [[2, 3], [6]],
+      [[], [1, 1]],
+      [[1], []],
+      [
+        [2, 3, 4],
+        [4, 6],
+      ],
+      [
+        [0, 3],
+        [2, 0],
+      ],
+    ] as const
+  ).map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
 });
 
-/** The same numbers under another shape of the same size; -1 stands for the one size that follows from the others. */
 export function reshape(x: Value, shape: Shape): Value {
   tensor("reshape", x);
   if (!Array.isArray(shape)) throw new ShapeError(`reshape: a shape is an array of sizes, got ${describe(shape)}`);
@@ -55,7 +71,6 @@ export function reshape(x: Value, shape: Shape): Value {
   return apply1(reshapeOp, [x], { shape: shape.with(open, size) });
 }
 
-/** All numbers in one row: [...] -> [size]. */
 export function flatten(x: Value): Value {
   return reshape(x, [-1]);
 }
@@ -80,12 +95,45 @@ export const transposeOp = defineOp<{ axes: Sizes }>({
       copyRun(x.data, start, step, y.data, at, n);
     });
   },
-  gradient: ({ gradients: [dy], attributes: { axes } }) => [dy && transpose(dy, axes.map((_, axis) => axes.indexOf(axis)))],
-  samples: ([[[], []], [[3], [0]], [[5, 33], [1, 0]], [[5, 33], [0, 1]], [[2, 3, 4], [2, 0, 1]], [[2, 3, 70], [1, 0, 2]], [[2, 3, 4, 5], [3, 1, 2, 0]], [[0, 3], [1, 0]]] as const)
-    .map(([shape, axes]) => ({ inputs: [{ shape }], attributes: { axes } })),
+  gradient: ({ gradients: [dy], attributes: { axes } }) => [
+    dy &&
+      transpose(
+        dy,
+        axes.map((_, axis) => axes.indexOf(axis)),
+      ),
+  ],
+  samples: (
+    [
+      [[], []],
+      [[3], [0]],
+      [
+        [5, 33],
+        [1, 0],
+      ],
+      [
+        [5, 33],
+        [0, 1],
+      ],
+      [
+        [2, 3, 4],
+        [2, 0, 1],
+      ],
+      [
+        [2, 3, 70],
+        [1, 0, 2],
+      ],
+      [
+        [2, 3, 4, 5],
+        [3, 1, 2, 0],
+      ],
+      [
+        [0, 3],
+        [1, 0],
+      ],
+    ] as const
+  ).map(([shape, axes]) => ({ inputs: [{ shape }], attributes: { axes } })),
 });
 
-/** Axes in another order, reversed when none is given: axis i of the result is axis axes[i] of x. */
 export function transpose(x: Value, axes?: readonly number[]): Value {
   const { rank, shape } = tensor("transpose", x);
   if (axes !== undefined && !Array.isArray(axes)) throw new ShapeError(`transpose: axes must be a list of axes, got ${describe(axes)}`);
@@ -105,14 +153,34 @@ export const broadcastToOp = defineOp<{ shape: Sizes }>({
   },
   kernel(inputs, outputs) {
     const [x, y] = [inputs[0], outputs[0]] as [View, View];
-    walk(y.shape, [broadcastStrides(x.shape, y.shape)], [0], (at, n, [start = 0], [step = 1]) => copyRun(x.data, start, step, y.data, at, n));
+    walk(y.shape, [broadcastStrides(x.shape, y.shape)], [0], (at, n, [start = 0], [step = 1]) =>
+      copyRun(x.data, start, step, y.data, at, n),
+    );
   },
   gradient: ({ inputs: [x], gradients: [dy] }) => [x && dy && sumTo(dy, x.shape)],
-  samples: ([[[], []], [[], [5, 33]], [[33], [5, 33]], [[5, 1], [5, 33]], [[2, 1, 3, 1], [2, 4, 3, 5]], [[70], [70]], [[1], [0]], [[1, 3], [0, 3]]] as const)
-    .map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
+  samples: (
+    [
+      [[], []],
+      [[], [5, 33]],
+      [[33], [5, 33]],
+      [
+        [5, 1],
+        [5, 33],
+      ],
+      [
+        [2, 1, 3, 1],
+        [2, 4, 3, 5],
+      ],
+      [[70], [70]],
+      [[1], [0]],
+      [
+        [1, 3],
+        [0, 3],
+      ],
+    ] as const
+  ).map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
 });
 
-/** x repeated, by NumPy's rule of broadcasting, until it has this shape. */
 export function broadcastTo(x: Value, shape: Shape): Value {
   return apply1(broadcastToOp, [x], { shape: [...checkShape("broadcastTo", shape)] });
 }
@@ -120,11 +188,17 @@ export function broadcastTo(x: Value, shape: Shape): Value {
 // ---------------------------------------------------------------- parts and joins
 
 function requireInside(shape: Shape, begin: Sizes, size: Sizes): void {
-  const inside = begin.length === shape.length && size.length === shape.length && shape.every((n, axis) => {
-    const [from, count] = [begin[axis] as number, size[axis] as number];
-    return Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count >= 0 && from + count <= n;
-  });
-  if (!inside) throw new ShapeError(`slice: begin and size must lie inside the tensor, got begin ${show(begin)} and size ${show(size)} for ${show(shape)}`);
+  const inside =
+    begin.length === shape.length &&
+    size.length === shape.length &&
+    shape.every((n, axis) => {
+      const [from, count] = [begin[axis] as number, size[axis] as number];
+      return Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count >= 0 && from + count <= n;
+    });
+  if (!inside)
+    throw new ShapeError(
+      `slice: begin and size must lie inside the tensor, got begin ${show(begin)} and size ${show(size)} for ${show(shape)}`,
+    );
 }
 
 export const sliceOp = defineOp<{ begin: Sizes; size: Sizes }>({
@@ -141,17 +215,56 @@ export const sliceOp = defineOp<{ begin: Sizes; size: Sizes }>({
     const first = begin.reduce((sum, from, axis) => sum + from * (strides[axis] as number), 0);
     walk(y.shape, [strides], [first], (at, n, [start = 0], [step = 1]) => copyRun(x.data, start, step, y.data, at, n));
   },
-  gradient: ({ inputs: [x], gradients: [dy], attributes: { begin, size } }) => [x && dy && pad(dy, begin, x.shape.map((n, axis) => n - (begin[axis] as number) - (size[axis] as number)))],
-  samples: ([[[], [], []], [[70], [1], [68]], [[5, 33], [1, 2], [3, 30]], [[5, 33], [2, 0], [2, 33]], [[2, 3, 4], [1, 0, 3], [1, 3, 1]], [[5, 3], [5, 0], [0, 3]], [[0, 3], [0, 1], [0, 2]]] as const)
-    .map(([shape, begin, size]) => ({ inputs: [{ shape }], attributes: { begin, size } })),
+  gradient: ({ inputs: [x], gradients: [dy], attributes: { begin, size } }) => [
+    x &&
+      dy &&
+      pad(
+        dy,
+        begin,
+        x.shape.map((n, axis) => n - (begin[axis] as number) - (size[axis] as number)),
+      ),
+  ],
+  samples: (
+    [
+      [[], [], []],
+      [[70], [1], [68]],
+      [
+        [5, 33],
+        [1, 2],
+        [3, 30],
+      ],
+      [
+        [5, 33],
+        [2, 0],
+        [2, 33],
+      ],
+      [
+        [2, 3, 4],
+        [1, 0, 3],
+        [1, 3, 1],
+      ],
+      [
+        [5, 3],
+        [5, 0],
+        [0, 3],
+      ],
+      [
+        [0, 3],
+        [0, 1],
+        [0, 2],
+      ],
+    ] as const
+  ).map(([shape, begin, size]) => ({ inputs: [{ shape }], attributes: { begin, size } })),
 });
 
-/** The part of x from `begin` with the shape `size`; -1 takes an axis to its end, axes not named are taken whole. */
 export function slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
   const { shape } = tensor("slice", x);
-  if (!Array.isArray(begin) || !Array.isArray(size)) throw new ShapeError(`slice: begin and size must be lists, got ${describe(begin)} and ${describe(size)}`);
+  if (!Array.isArray(begin) || !Array.isArray(size))
+    throw new ShapeError(`slice: begin and size must be lists, got ${describe(begin)} and ${describe(size)}`);
   if (begin.length !== size.length || begin.length > shape.length) {
-    throw new ShapeError(`slice: begin and size must be of one length, at most the rank, got ${show(begin)} and ${show(size)} for ${show(shape)}`);
+    throw new ShapeError(
+      `slice: begin and size must be of one length, at most the rank, got ${show(begin)} and ${show(size)} for ${show(shape)}`,
+    );
   }
   const from = shape.map((_, axis) => begin[axis] ?? 0);
   const count = shape.map((n, axis) => (axis >= size.length || size[axis] === -1 ? n - (from[axis] as number) : (size[axis] as number)));
@@ -165,7 +278,9 @@ export const padOp = defineOp<{ before: Sizes; after: Sizes; value: number }>({
   infer(inputs, { before, after }) {
     const { x } = named("pad", inputs, ["x"]);
     if ([before, after].some((list) => list.length !== x.shape.length || list.some((n) => !Number.isInteger(n) || n < 0))) {
-      throw new ShapeError(`pad: before and after must be whole numbers from 0 on, one per axis, got ${show(before)} and ${show(after)} for ${show(x.shape)}`);
+      throw new ShapeError(
+        `pad: before and after must be whole numbers from 0 on, one per axis, got ${show(before)} and ${show(after)} for ${show(x.shape)}`,
+      );
     }
     return [{ shape: x.shape.map((n, axis) => n + (before[axis] as number) + (after[axis] as number)), dtype: x.dtype }];
   },
@@ -177,11 +292,18 @@ export const padOp = defineOp<{ before: Sizes; after: Sizes; value: number }>({
     walk(x.shape, [strides], [first], (at, n, [start = 0]) => copyRun(x.data, at, 1, y.data, start, n));
   },
   gradient: ({ inputs: [x], gradients: [dy], attributes: { before } }) => [x && dy && slice(dy, before, x.shape)],
-  samples: ([[[], [], [], 0], [[70], [1], [2], 0], [[5, 33], [1, 0], [0, 2], 0.5], [[2, 3, 4], [0, 1, 2], [3, 0, 1], -1], [[5, 33], [0, 0], [0, 0], 0], [[0, 2], [1, 0], [1, 1], 3]] as const)
-    .map(([shape, before, after, value]) => ({ inputs: [{ shape }], attributes: { before, after, value } })),
+  samples: (
+    [
+      [[], [], [], 0],
+      [[70], [1], [2], 0],
+      [[5, 33], [1, 0], [0, 2], 0.5],
+      [[2, 3, 4], [0, 1, 2], [3, 0, 1], -1],
+      [[5, 33], [0, 0], [0, 0], 0],
+      [[0, 2], [1, 0], [1, 1], 3],
+    ] as const
+  ).map(([shape, before, after, value]) => ({ inputs: [{ shape }], attributes: { before, after, value } })),
 });
 
-/** x with elements of one value added before and after it on each axis. */
 export function pad(x: Value, before: readonly number[], after: readonly number[], value = 0): Value {
   return apply1(padOp, [tensor("pad", x)], { before: [...before], after: [...after], value: checkNumber("pad", "value", value) });
 }
@@ -195,7 +317,15 @@ export const concatOp = defineOp<{ axis: number }>({
     if (inputs.some(({ shape }) => shape.length !== first.shape.length || shape.some((n, i) => i !== axis && n !== first.shape[i]))) {
       throw new ShapeError(`concat: all axes but axis ${axis} must be equal, got ${inputs.map(({ shape }) => show(shape)).join(", ")}`);
     }
-    return [{ shape: first.shape.with(axis, inputs.reduce((n, { shape }) => n + (shape[axis] as number), 0)), dtype: first.dtype }];
+    return [
+      {
+        shape: first.shape.with(
+          axis,
+          inputs.reduce((n, { shape }) => n + (shape[axis] as number), 0),
+        ),
+        dtype: first.dtype,
+      },
+    ];
   },
   kernel(inputs, outputs, { axis }) {
     const y = outputs[0] as View;
@@ -213,31 +343,82 @@ export const concatOp = defineOp<{ axis: number }>({
     return inputs.map((x, i) => {
       const from = first;
       first += x.shape[axis] as number;
-      return dy && needs(i) ? slice(dy, x.shape.map((_, a) => (a === axis ? from : 0)), x.shape) : undefined;
+      return dy && needs(i)
+        ? slice(
+            dy,
+            x.shape.map((_, a) => (a === axis ? from : 0)),
+            x.shape,
+          )
+        : undefined;
     });
   },
-  samples: ([[[[3]], 0], [[[70], [3]], 0], [[[5, 33], [2, 33]], 0], [[[5, 3], [5, 70], [5, 1]], 1], [[[2, 3, 4], [2, 1, 4]], 1], [[[0, 3], [2, 3]], 0], [[[2, 0], [2, 0]], 1]] as const)
-    .map(([shapes, axis]) => ({ inputs: shapes.map((shape) => ({ shape })), attributes: { axis } })),
+  samples: (
+    [
+      [[[3]], 0],
+      [[[70], [3]], 0],
+      [
+        [
+          [5, 33],
+          [2, 33],
+        ],
+        0,
+      ],
+      [
+        [
+          [5, 3],
+          [5, 70],
+          [5, 1],
+        ],
+        1,
+      ],
+      [
+        [
+          [2, 3, 4],
+          [2, 1, 4],
+        ],
+        1,
+      ],
+      [
+        [
+          [0, 3],
+          [2, 3],
+        ],
+        0,
+      ],
+      [
+        [
+          [2, 0],
+          [2, 0],
+        ],
+        1,
+      ],
+    ] as const
+  ).map(([shapes, axis]) => ({ inputs: shapes.map((shape) => ({ shape })), attributes: { axis } })),
 });
 
 function listOf(op: string, xs: readonly Value[]): Value[] {
   if (!Array.isArray(xs) || xs.length === 0) throw new MinibatchError(`${op}: takes a list of at least one tensor, got ${describe(xs)}`);
-  return together(op, xs.map((x) => tensor(op, x)));
+  return together(
+    op,
+    xs.map((x) => tensor(op, x)),
+  );
 }
 
-/** Tensors one after another along an axis, the first by default; all other axes are equal. */
 export function concat(xs: readonly Value[], axis = 0): Value {
   const list = listOf("concat", xs);
   return apply1(concatOp, list, { axis: resolveAxis("concat", axis, (list[0] as Value).rank) });
 }
 
-/** Tensors of one shape side by side along a new axis, the first by default: n of [...] -> [n, ...]. */
 export function stack(xs: readonly Value[], axis = 0): Value {
   const list = listOf("stack", xs);
   const { shape, rank } = list[0] as Value;
-  if (list.some((x) => !sameShape(x.shape, shape))) throw new ShapeError(`stack: shapes must be equal, got ${list.map((x) => show(x.shape)).join(", ")}`);
+  if (list.some((x) => !sameShape(x.shape, shape)))
+    throw new ShapeError(`stack: shapes must be equal, got ${list.map((x) => show(x.shape)).join(", ")}`);
   const at = resolveAxis("stack", axis, rank + 1);
-  return concat(list.map((x) => reshape(x, shape.toSpliced(at, 0, 1))), at);
+  return concat(
+    list.map((x) => reshape(x, shape.toSpliced(at, 0, 1))),
+    at,
+  );
 }
 
 export * from "./indexing.ts";

@@ -33,11 +33,11 @@ export function together(op: string, operands: readonly Operand[], least: DType 
   let dtype = operands.some((operand) => operand instanceof Value) ? least : promote(least, "f32");
   for (const operand of operands) {
     if (operand instanceof Value) dtype = promote(dtype, operand.dtype);
-    else if (typeof operand !== "number") throw new MinibatchError(`${op}: operands must be tensors or numbers, got ${describe(operand)}; tensor(...) makes one`);
+    else if (typeof operand !== "number")
+      throw new MinibatchError(`${op}: operands must be tensors or numbers, got ${describe(operand)}; tensor(...) makes one`);
   }
   for (const operand of operands) {
     if (typeof operand === "number" && !holds(dtype, operand)) dtype = holds("i32", operand) ? promote(dtype, "i32") : "f32";
   }
   return operands.map((operand) => (operand instanceof Value ? cast(operand, dtype) : constantLike(operand, dtype)));
 }
-

@@ -14,7 +14,15 @@ type Range = readonly [low: number, high: number];
 export type Loop<A> = (x: NumberArray, y: NumberArray, attributes: A) => void;
 /** z[k] = f(x[i], y[j]) for k up to `end`, with i and j moving by di and dj. */
 export type PairLoop = (
-  x: NumberArray, i: number, di: number, y: NumberArray, j: number, dj: number, z: NumberArray, k: number, end: number,
+  x: NumberArray,
+  i: number,
+  di: number,
+  y: NumberArray,
+  j: number,
+  dj: number,
+  z: NumberArray,
+  k: number,
+  end: number,
 ) => void;
 
 /**
@@ -54,13 +62,22 @@ export function requireSame(op: string, types: NamedTypes): void {
 
 /** An entry y = f(x) of equal shapes. `dx` is the gradient of the input; without it nothing flows back. */
 export function unary<A extends Attributes = None>(
-  name: string, doc: string, loop: Loop<A>, dx: ((dy: Value, x: Value, y: Value, attributes: A) => Value) | undefined, options: UnaryOptions<A> = {},
+  name: string,
+  doc: string,
+  loop: Loop<A>,
+  dx: ((dy: Value, x: Value, y: Value, attributes: A) => Value) | undefined,
+  options: UnaryOptions<A> = {},
 ): OpDefinition<A> {
   const attributes = options.attributes ?? ({} as A);
   const shapes: Shape[] = [[], [1], [5, 33], [2, 1, 67], [0], [2, 0, 3]];
   const samples: Sample<A>[] = shapes.map((shape) => ({ inputs: [{ shape, ...(options.range && { range: options.range }) }], attributes }));
   const special = options.special;
-  if (special) samples.push({ inputs: [{ shape: [special.length], values: special }], attributes, noGradientCheck: "kinks and numbers that are not finite" });
+  if (special)
+    samples.push({
+      inputs: [{ shape: [special.length], values: special }],
+      attributes,
+      noGradientCheck: "kinks and numbers that are not finite",
+    });
   return defineOp<A>({
     name,
     doc,
@@ -73,7 +90,9 @@ export function unary<A extends Attributes = None>(
       loop((inputs[0] as View).data, (outputs[0] as View).data, settings);
     },
     ...(dx && {
-      gradient: ({ inputs, outputs, gradients, attributes: settings }) => [dx(gradients[0] as Value, inputs[0] as Value, outputs[0] as Value, settings)],
+      gradient: ({ inputs, outputs, gradients, attributes: settings }) => [
+        dx(gradients[0] as Value, inputs[0] as Value, outputs[0] as Value, settings),
+      ],
     }),
     inPlace: [0],
     samples,
@@ -87,14 +106,57 @@ export interface BinaryOptions {
 }
 
 /** An entry z = f(x, y) with NumPy's broadcasting. Without a gradient nothing flows back. */
-export function binary(name: string, doc: string, loop: PairLoop, gradient: OpDefinition<None>["gradient"], options: BinaryOptions = {}): OpDefinition<None> {
+export function binary(
+  name: string,
+  doc: string,
+  loop: PairLoop,
+  gradient: OpDefinition<None>["gradient"],
+  options: BinaryOptions = {},
+): OpDefinition<None> {
   const pairs: [Shape, Shape][] = [
-    [[], []], [[1], [1]], [[5, 33], [5, 33]], [[5, 33], []], [[], [3, 19]], [[5, 33], [33]], [[67], [2, 67]], [[5, 1], [5, 33]], [[5, 33], [5, 1]],
-    [[3, 1], [1, 4]], [[2, 3, 4], [3, 1]], [[2, 1, 17], [2, 3, 1]], [[1, 1], [7]], [[0, 3], [3]], [[1, 3], [2, 0, 1]],
+    [[], []],
+    [[1], [1]],
+    [
+      [5, 33],
+      [5, 33],
+    ],
+    [[5, 33], []],
+    [[], [3, 19]],
+    [[5, 33], [33]],
+    [[67], [2, 67]],
+    [
+      [5, 1],
+      [5, 33],
+    ],
+    [
+      [5, 33],
+      [5, 1],
+    ],
+    [
+      [3, 1],
+      [1, 4],
+    ],
+    [
+      [2, 3, 4],
+      [3, 1],
+    ],
+    [
+      [2, 1, 17],
+      [2, 3, 1],
+    ],
+    [[1, 1], [7]],
+    [[0, 3], [3]],
+    [
+      [1, 3],
+      [2, 0, 1],
+    ],
   ];
   const [rangeX, rangeY] = options.ranges ?? [];
   const samples: Sample<None>[] = pairs.map(([x, y]) => ({
-    inputs: [{ shape: x, ...(rangeX && { range: rangeX }) }, { shape: y, ...(rangeY && { range: rangeY }) }],
+    inputs: [
+      { shape: x, ...(rangeX && { range: rangeX }) },
+      { shape: y, ...(rangeY && { range: rangeY }) },
+    ],
     attributes: {},
   }));
   const special = options.special;

@@ -130,13 +130,26 @@ function extremeGradient({ inputs, outputs, gradients, attributes: { axis, count
 // ---------------------------------------------------------------- the ops
 
 const blocks: readonly (readonly [Shape, axis: number, count: number])[] = [
-  [[], 0, 0], [[1], 0, 1], [[70], 0, 1], [[1000], 0, 1], [[5, 33], 0, 2], [[5, 33], 0, 1], [[5, 33], 1, 1], [[600, 3], 0, 1],
-  [[2, 3, 17], 1, 1], [[2, 3, 4, 5], 1, 2], [[3, 1, 4], 1, 1], [[0, 3], 1, 1], [[3, 4], 1, 0],
+  [[], 0, 0],
+  [[1], 0, 1],
+  [[70], 0, 1],
+  [[1000], 0, 1],
+  [[5, 33], 0, 2],
+  [[5, 33], 0, 1],
+  [[5, 33], 1, 1],
+  [[600, 3], 0, 1],
+  [[2, 3, 17], 1, 1],
+  [[2, 3, 4, 5], 1, 2],
+  [[3, 1, 4], 1, 1],
+  [[0, 3], 1, 1],
+  [[3, 4], 1, 0],
 ];
 
 function samplesOf(empty: boolean): Sample<Block>[] {
-  const cases = empty ? [...blocks, [[0], 0, 1], [[3, 0], 1, 1], [[0, 3], 0, 1]] as typeof blocks : blocks;
-  return cases.flatMap(([shape, axis, count]) => [false, true].map((keepDims) => ({ inputs: [{ shape }], attributes: { axis, count, keepDims } })));
+  const cases = empty ? ([...blocks, [[0], 0, 1], [[3, 0], 1, 1], [[0, 3], 0, 1]] as typeof blocks) : blocks;
+  return cases.flatMap(([shape, axis, count]) =>
+    [false, true].map((keepDims) => ({ inputs: [{ shape }], attributes: { axis, count, keepDims } })),
+  );
 }
 
 interface Reduction {
@@ -197,8 +210,16 @@ export const meanOp = reduction({
 });
 
 const ties: Sample<Block>[] = [
-  { inputs: [{ shape: [2, 4], values: [1, 3, 3, -1, 2, 2, 2, 2] }], attributes: { axis: 1, count: 1, keepDims: false }, noGradientCheck: "ties" },
-  { inputs: [{ shape: [3, 2], values: [1, Number.NaN, 3, -1, Number.NaN, Infinity] }], attributes: { axis: 0, count: 1, keepDims: true }, noGradientCheck: "NaN" },
+  {
+    inputs: [{ shape: [2, 4], values: [1, 3, 3, -1, 2, 2, 2, 2] }],
+    attributes: { axis: 1, count: 1, keepDims: false },
+    noGradientCheck: "ties",
+  },
+  {
+    inputs: [{ shape: [3, 2], values: [1, Number.NaN, 3, -1, Number.NaN, Infinity] }],
+    attributes: { axis: 0, count: 1, keepDims: true },
+    noGradientCheck: "NaN",
+  },
 ];
 
 export const maxOp = reduction({
@@ -265,8 +286,20 @@ export const argMaxOp = defineOp<{ axis: number }>({
     }
   },
   samples: [
-    ...([[[1], 0], [[70], 0], [[5, 33], 1], [[5, 33], 0], [[2, 3, 17], 1], [[0, 3], 1]] as const).map(([shape, axis]) => ({ inputs: [{ shape }], attributes: { axis } })),
-    { inputs: [{ shape: [4, 3], values: [1, 1, 0, -1, -2, -1, 0, Number.NaN, Infinity, Number.NaN, 1, Number.NaN] }], attributes: { axis: 1 } },
+    ...(
+      [
+        [[1], 0],
+        [[70], 0],
+        [[5, 33], 1],
+        [[5, 33], 0],
+        [[2, 3, 17], 1],
+        [[0, 3], 1],
+      ] as const
+    ).map(([shape, axis]) => ({ inputs: [{ shape }], attributes: { axis } })),
+    {
+      inputs: [{ shape: [4, 3], values: [1, 1, 0, -1, -2, -1, 0, Number.NaN, Infinity, Number.NaN, 1, Number.NaN] }],
+      attributes: { axis: 1 },
+    },
   ],
 });
 
@@ -275,9 +308,11 @@ export const argMaxOp = defineOp<{ axis: number }>({
 /** Axes counted from the front, in order; all of them when none are given. */
 function axesOf(op: string, axis: number | readonly number[] | undefined, rank: number): number[] {
   if (axis === undefined) return Array.from({ length: rank }, (_, i) => i);
-  if (typeof axis !== "number" && !Array.isArray(axis)) throw new MinibatchError(`${op}: axis must be a number or a list of numbers, got ${describe(axis)}`);
+  if (typeof axis !== "number" && !Array.isArray(axis))
+    throw new MinibatchError(`${op}: axis must be a number or a list of numbers, got ${describe(axis)}`);
   const axes = [axis].flat().map((a) => resolveAxis(op, a, rank));
-  if (new Set(axes).size < axes.length) throw new ShapeError(`${op}: each axis may be named once, got ${show([axis].flat())} for a tensor of rank ${rank}`);
+  if (new Set(axes).size < axes.length)
+    throw new ShapeError(`${op}: each axis may be named once, got ${show([axis].flat())} for a tensor of rank ${rank}`);
   return axes.sort((a, b) => a - b);
 }
 
@@ -291,42 +326,40 @@ function reduce(op: OpDefinition<Block>, x: Value, options: ReduceOptions = {}):
   if (axes.every((axis, i) => axis === first + i)) return apply1(op, [x], { axis: first, count, keepDims });
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const reduced = apply1(op, [transpose(x, [...kept, ...axes])], { axis: kept.length, count, keepDims: false });
-  return keepDims ? reshape(reduced, x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n))) : reduced;
+  return keepDims
+    ? reshape(
+        reduced,
+        x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n)),
+      )
+    : reduced;
 }
 
-/** Sum over axes, all by default. u8 is summed as i32. */
 export function sum(x: Value, options?: ReduceOptions): Value {
   return reduce(sumOp, tensor("sum", x).dtype === "u8" ? cast(x, "i32") : x, options);
 }
 
-/** Mean over axes, all by default; NaN over no elements. */
 export function mean(x: Value, options?: ReduceOptions): Value {
   return reduce(meanOp, floating("mean", x), options);
 }
 
-/** Greatest number over axes, all by default; NaN when there is one. Equal greatest numbers share the gradient evenly. */
 export function max(x: Value, options?: ReduceOptions): Value {
   return reduce(maxOp, x, options);
 }
 
-/** Least number over axes, all by default; NaN when there is one. Equal least numbers share the gradient evenly. */
 export function min(x: Value, options?: ReduceOptions): Value {
   return reduce(minOp, x, options);
 }
 
-/** Biased variance over axes, mean((x - mean x)^2), in two passes; all axes by default. */
 export function variance(x: Value, options?: ReduceOptions): Value {
   const float = floating("variance", x);
   checkOptions("variance", options, ["axis", "keepDims"]);
   return mean(square(sub(float, mean(float, { axis: options?.axis, keepDims: true }))), options);
 }
 
-/** Sum of the squares of all numbers, ||x||^2: [...] -> []. */
 export function sumSquares(x: Value): Value {
   return apply1(sumSquaresOp, [floating("sumSquares", x)], {});
 }
 
-/** Index (i32) of the greatest number along an axis, the first of equals; without an axis, of x read as one row. NaN counts as the greatest. */
 export function argMax(x: Value, axis?: number): Value {
   if (axis === undefined) return apply1(argMaxOp, [reshape(tensor("argMax", x), [-1])], { axis: 0 });
   return apply1(argMaxOp, [x], { axis: resolveAxis("argMax", axis, tensor("argMax", x).rank) });

@@ -24,8 +24,6 @@ const chunkMilliseconds = 30;
 /** Steps of a chunk at most: what rows, rates and results of a chunk take stays small. */
 const mostSteps = 4096;
 
-const f32 = { shape: [], dtype: "f32" } as const;
-
 interface Loaded extends TrainingProgram {
   readonly loaded: LoadedProgram;
 }
@@ -75,6 +73,10 @@ export class Trainer implements Steered {
   /** Updates the optimizer's state has seen: a revert takes it back, the step goes on. */
   #updates = 0;
   #lastRate = 0;
+  /** Learning rates of the present chunk, unrounded. */
+  readonly #rates: number[] = [];
+  /** Keep probability of each dropout layer. */
+  readonly #keep: readonly number[];
   #millisecondsPerStep = 0;
   #lastFinite: Weights;
   #best: { readonly epoch: Epoch; readonly weights: Weights | undefined } | undefined;
@@ -87,6 +89,7 @@ export class Trainer implements Steered {
     this.#weights = start.copy();
     this.#lastFinite = start;
     this.#learningRate = settings.recipe.learningRate;
+    this.#keep = network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
     this.#memory.share("theta", this.#weights.theta);
     this.#memory.share("state", this.#weights.state);
     this.#memory.share("input", parts.table.input);
@@ -119,6 +122,7 @@ export class Trainer implements Steered {
       else this.#memory.get("slots").fill(0);
     }
     this.#updates = kept.updates;
+    this.#publish(this.#weights);
   }
 
   /** Runs all epochs. What it returns is the history; the weights have been published. */
@@ -299,45 +303,49 @@ export class Trainer implements Steered {
     const done = await loaded.loaded.run(this.#memory, { steps, threads: settings.threads, control: control.flags });
     if (done > 0) this.#millisecondsPerStep = Math.max(1e-4, (performance.now() - began) / done);
     this.#read(loaded, size, done, sums);
-    this.#lastRate = done > 0 ? (this.#hyper(loaded, done - 1, loaded.hyper.learningRate)[0] as number) : this.#lastRate;
+    if (done > 0) this.#lastRate = this.#rates[done - 1] as number;
     this.#step += done;
     this.#updates += done;
     return done;
   }
 
-  #hyper(loaded: Loaded, step: number, byteOffset: number): Float32Array {
-    return this.#memory.view("hyper", f32, step * loaded.layout.memory("hyper").bytes + byteOffset) as Float32Array;
-  }
-
+  /** Rows, rates and keys of a chunk. One view each of the whole memories: a step of a tiny network is over in microseconds. */
   #write(loaded: Loaded, epoch: number, order: Int32Array, at: number, size: number, steps: number): void {
-    const { settings, network } = this.#parts;
+    const { settings } = this.#parts;
     const { layout, hyper } = loaded;
-    const rowBytes = layout.memory("rows").bytes;
-    const hyperBytes = layout.memory("hyper").bytes;
-    this.#memory.ensure("rows", rowBytes * steps);
-    this.#memory.ensure("hyper", hyperBytes * steps);
+    const rowWords = layout.memory("rows").bytes / 4;
+    const hyperWords = layout.memory("hyper").bytes / 4;
+    this.#memory.ensure("rows", rowWords * 4 * steps);
+    this.#memory.ensure("hyper", hyperWords * 4 * steps);
     this.#memory.ensure("out", layout.memory("out").bytes * steps);
+    const rows = this.#memory.view("rows", { shape: [rowWords * steps], dtype: "i32" }, 0);
+    const words = this.#memory.view("hyper", { shape: [hyperWords * steps], dtype: "i32" }, 0);
+    const scalars = this.#memory.view("hyper", { shape: [hyperWords * steps], dtype: "f32" }, 0);
     const [low, high] = seedWords(settings.seed);
-    const keep = network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
     for (let s = 0; s < steps; s++) {
-      this.#memory.view("rows", { shape: [size], dtype: "i32" }, s * rowBytes).set(order.subarray(at + s * size, at + (s + 1) * size));
+      const first = at + s * size;
+      for (let i = 0, to = s * rowWords; i < size; i++) rows[to + i] = order[first + i] as number;
       const step = this.#step + s + 1;
-      this.#hyper(loaded, s, hyper.learningRate)[0] = rateAt(this.#learningRate, { step, epoch });
-      settings.recipe.rule.scalarsAt(this.#updates + s + 1).forEach((value, i) => {
-        this.#hyper(loaded, s, hyper.others[i] as number)[0] = value;
-      });
-      keep.forEach((value, i) => {
-        this.#hyper(loaded, s, hyper.keep[i] as number)[0] = value;
-      });
-      this.#memory.view("hyper", { shape: [3], dtype: "i32" }, s * hyperBytes + hyper.key).set([low | 0, high | 0, step | 0]);
+      const base = s * hyperWords;
+      const rate = rateAt(this.#learningRate, { step, epoch });
+      this.#rates[s] = rate;
+      scalars[base + hyper.learningRate / 4] = rate;
+      const others = settings.recipe.rule.scalarsAt(this.#updates + s + 1);
+      for (let i = 0; i < others.length; i++) scalars[base + (hyper.others[i] as number) / 4] = others[i] as number;
+      for (let i = 0; i < this.#keep.length; i++) scalars[base + (hyper.keep[i] as number) / 4] = this.#keep[i] as number;
+      const key = base + hyper.key / 4;
+      words[key] = low;
+      words[key + 1] = high;
+      words[key + 2] = step;
     }
   }
 
   #read({ layout, out }: Loaded, size: number, steps: number, sums: Sums): void {
     const { onStep } = this.#parts.settings;
     const outBytes = layout.memory("out").bytes;
+    const results = this.#memory.view("out", { shape: [(outBytes / 4) * steps], dtype: "f32" }, 0);
     for (let s = 0; s < steps; s++) {
-      const value = (byteOffset: number) => this.#memory.view("out", f32, s * outBytes + byteOffset)[0] as number;
+      const value = (byteOffset: number) => results[(s * outBytes + byteOffset) / 4] as number;
       const loss = value(out.loss);
       const gradientNorm = value(out.gradientNorm);
       sums.loss += size * loss;

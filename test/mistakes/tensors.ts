@@ -113,7 +113,7 @@ export const tensors: readonly Mistake[] = [
   },
   {
     what: "optimising a constant",
-    make: () => sgd({ learningRate: 1 }).apply(untyped([scalar(1)]), [scalar(1)]),
+    make: () => sgd({ learningRate: 1 }).apply(untyped([scalar(1)]), untyped([scalar(1)])),
     says: /expected a variable, got a tensor \(its value never changes\); variable\(\.\.\.\) makes one$/,
   },
   {

@@ -3,10 +3,10 @@
 import { convert, type DType } from "../../src/dtype.ts";
 import type { Value } from "../../src/ops/define.ts";
 import { reshape } from "../../src/ops/movement.ts";
-import { maxRank, type Shape, sizeOf } from "../../src/shape.ts";
+import { type Shape, sizeOf } from "../../src/shape.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import type { ElementType, TensorFile } from "./model.ts";
-import { NotApplicable, requireHeld } from "./not-applicable.ts";
+import { NotApplicable, requireAxes, requireHeld } from "./not-applicable.ts";
 
 const dtypes: Partial<Record<ElementType, DType>> = { FLOAT: "f32", DOUBLE: "f64", INT32: "i32", INT64: "i32", UINT8: "u8", BOOL: "u8" };
 
@@ -72,7 +72,7 @@ export class Item {
 
   /** As a tensor of the library. */
   value(): Value {
-    if (this.rank > maxRank) throw new NotApplicable(`tensors have at most ${maxRank} axes`);
+    requireAxes(this.rank);
     return this.shaped(this.dims);
   }
 

@@ -1,8 +1,8 @@
 // ONNX operators that work element by element, as functions of the library: arithmetic, activations, comparison, choice, cast.
 import type { Value } from "../../../src/ops/define.ts";
+import { elu, erf, leakyRelu, softplus } from "../../../src/ops/activation.ts";
 import {
-  abs, add, cast, clip, div, elu, equal, erf, exp, greater, leakyRelu, less, log, maximum, minimum, mul, neg, pow, relu, sigmoid, sign, softplus,
-  sqrt, sub, tanh, where,
+  abs, add, cast, clip, div, equal, exp, greater, less, log, maximum, minimum, mul, neg, pow, relu, sigmoid, sign, sqrt, sub, tanh, where,
 } from "../../../src/ops/elementwise.ts";
 import { reshape } from "../../../src/ops/movement.ts";
 import { type Call, type Operation, axisOf } from "../call.ts";
@@ -100,7 +100,13 @@ export const elementwise: Readonly<Record<string, Operation>> = {
     const [bias, edge] = [call.float("bias", 0), call.float("lambd", 0.5)];
     return where(greater(x, edge), sub(x, bias), where(less(x, -edge), add(x, bias), 0));
   }),
-  PRelu: realArithmetic((x, slope) => where(less(x, 0), mul(x, slope), x)),
+  PRelu: (call) => {
+    const [x, slope] = [call.real(0), call.real(1)];
+    // Before operator set 7 a slope of one axis stood for the channels, axis 1.
+    const perChannel = call.opset < 7 && slope.rank === 1 && x.rank > 2;
+    const s = perChannel ? reshape(slope, [...slope.shape, ...new Array<number>(x.rank - 2).fill(1)]) : slope;
+    return Item.fromValue(where(less(x, 0), mul(x, s), x), call.input(0).type);
+  },
   Add: arithmetic(add),
   Sub: arithmetic(sub),
   Mul: arithmetic(mul),

@@ -1,7 +1,8 @@
 // ONNX's classification losses, as functions of the library: weights per class, an ignored label, three reductions.
 import { add, div, mul, neg } from "../../../src/ops/elementwise.ts";
 import { logSoftmax, softmaxCrossEntropy } from "../../../src/ops/loss.ts";
-import { gather, oneHot, reshape } from "../../../src/ops/movement.ts";
+import { reshape } from "../../../src/ops/movement.ts";
+import { gather, oneHot } from "../../../src/ops/indexing.ts";
 import { sum } from "../../../src/ops/reduce.ts";
 import type { Value } from "../../../src/ops/define.ts";
 import { sizeOf } from "../../../src/shape.ts";

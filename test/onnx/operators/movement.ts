@@ -1,12 +1,13 @@
 // ONNX operators that move elements, as functions of the library.
 import type { Value } from "../../../src/ops/define.ts";
 import { add, mul, where } from "../../../src/ops/elementwise.ts";
-import { broadcastTo, concat, gather, oneHot, pad, reshape, slice, transpose } from "../../../src/ops/movement.ts";
+import { broadcastTo, concat, pad, reshape, slice, transpose } from "../../../src/ops/movement.ts";
+import { gather, oneHot } from "../../../src/ops/indexing.ts";
 import { broadcastShapes, sizeOf, stridesOf } from "../../../src/shape.ts";
 import { tensor } from "../../../src/tensor.ts";
 import { type Call, type Operation, axisOf } from "../call.ts";
 import { Item } from "../item.ts";
-import { NotApplicable } from "../not-applicable.ts";
+import { NotApplicable, requireAxes } from "../not-applicable.ts";
 
 /** An operator whose result has the type of its first input, whatever that is. */
 function moving(f: (x: Value, call: Call) => Value): Operation {
@@ -21,6 +22,7 @@ const product = (sizes: readonly number[]) => sizeOf(sizes);
 function newShape(dims: readonly number[], asked: readonly number[], allowZero: boolean): number[] {
   const shape = asked.map((n, i) => (n === 0 && !allowZero ? (dims[i] as number) : n));
   const open = shape.indexOf(-1);
+  requireAxes(shape.length);
   if (open >= 0) shape[open] = product(dims) / product(shape.filter((n) => n !== -1));
   return shape;
 }

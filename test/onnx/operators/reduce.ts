@@ -1,7 +1,8 @@
 // ONNX operators that reduce axes, as functions of the library.
 import type { Value } from "../../../src/ops/define.ts";
 import { abs, exp, log, neg, sqrt, square, sub, add } from "../../../src/ops/elementwise.ts";
-import { oneHot, reshape, transpose } from "../../../src/ops/movement.ts";
+import { reshape, transpose } from "../../../src/ops/movement.ts";
+import { oneHot } from "../../../src/ops/indexing.ts";
 import { argMax, max, mean, min, sum } from "../../../src/ops/reduce.ts";
 import { type Call, type Operation, axisOf } from "../call.ts";
 import { Item } from "../item.ts";

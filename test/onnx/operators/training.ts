@@ -79,7 +79,7 @@ export const training: Readonly<Record<string, Operation>> = {
     const now = count > 0 ? (rate * Math.sqrt(1 - beta2 ** count)) / (1 - beta1 ** count) : rate;
     const one = number(1, theta);
     const options = { beta1, beta2, epsilon: call.float("epsilon", 1e-6), inside: false, weightDecay: 0 };
-    const made = adamUpdate(theta, dtheta, m as Value, v as Value, { lr: number(now, theta), correction1: one, correction2: one }, options);
+    const made = adamUpdate(theta, dtheta, m as Value, v as Value, number(now, theta), one, one, options);
     const after = call.float("norm_coefficient_post", 0);
     return [after ? mul(made.theta, 1 - after) : made.theta, made.m, made.v];
   }),
