@@ -14,6 +14,7 @@ import {
   relu,
   sequential,
   type Tensor,
+  tensor,
 } from "minibatch";
 import { digits, split, standardize } from "minibatch/data";
 
@@ -50,11 +51,10 @@ async function main(): Promise<void> {
     batchSize: 64,
     epochs: 30,
     seed: 1,
-    progress: true,
   });
   for await (const epoch of run) {
     // The progress line above shows every epoch on a terminal; elsewhere some are enough.
-    if (!process.stdout.isTTY && (epoch.epoch === 1 || epoch.epoch % 10 === 0)) {
+    if (!process.stderr.isTTY && (epoch.epoch === 1 || epoch.epoch % 10 === 0)) {
       console.log(
         `epoch ${String(epoch.epoch).padStart(2)}  train loss ${epoch.trainLoss.toFixed(4)}  dev error ${percent(epoch.devError)}`,
       );
@@ -94,9 +94,10 @@ async function confusion(model: Model, data: Dataset): Promise<string> {
   return [head, ...table.map((row, i) => `    ${i} ${row.map((n) => cell(n || ".")).join("")}`), ""].join("\n");
 }
 
-/** Draws some images side by side with the model's answers below. */
+/** Draws some images, taken from all over the set, side by side with the model's answers below. */
 async function read(model: Model, data: Dataset, n: number): Promise<string> {
-  const images = data.x.slice([0, 0], [n, 64]);
+  const rows = Array.from({ length: n }, (_, i) => Math.floor(((i + 0.5) * data.x.size(0)) / n));
+  const images = data.x.gather(tensor(rows, { dtype: "i32" })); // [n, 64]
   const classes = (await model.predict(images, { as: "classes" })).toArray(1);
   const probabilities = (await model.predict(images, { as: "probabilities" })).toArray(2);
   const answers = classes.map((digit, i) => `${digit} (${(100 * (probabilities[i]?.[digit] ?? 0)).toFixed(0)} %)`.padEnd(18)).join("");

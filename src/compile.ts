@@ -139,5 +139,6 @@ export function compile<F extends (...args: never[]) => TensorTree>(f: F & ((...
     const key = now.map((v) => `${v.dtype}${show(v.shape)}`).join(",");
     return call(programs.get(key, () => trace(f, now, where)), now);
   };
+  Object.defineProperties(compiled, { name: { value: where }, length: { value: f.length } });
   return compiled as unknown as F;
 }

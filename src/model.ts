@@ -131,7 +131,6 @@ class SequentialModel implements Model {
     this.#notBusy("fit");
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
-    settings.signal?.throwIfAborted();
     const exampleShape = data.x.shape.slice(1);
     // A model that was never trained or built takes its weights from this run's seed, also after input({ shape }).
     const built = this.#built ?? this.#take(Weights.initialised(this.#network.build(exampleShape), settings.seed));

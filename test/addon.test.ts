@@ -26,7 +26,13 @@ interface Operand {
 }
 
 function instruction(name: number, inputs: readonly Operand[], outputs: readonly Operand[], attributes: readonly number[] = []): number[] {
-  const slices = [...inputs, ...outputs].flatMap(({ memory, offset = 0, dtype = f32, shape }) => [memory, offset, dtype, shape.length, ...shape]);
+  const slices = [...inputs, ...outputs].flatMap(({ memory, offset = 0, dtype = f32, shape }) => [
+    memory,
+    offset,
+    dtype,
+    shape.length,
+    ...shape,
+  ]);
   return [name, inputs.length, outputs.length, attributes.length, ...slices, ...attributes];
 }
 
@@ -41,13 +47,34 @@ function totalProgram(n: number): Float64Array {
       [4 * n, 0],
       [4 * n, 4 * n],
     ],
-    [instruction(0, [{ memory: 0, shape: [n] }, { memory: 1, shape: [n] }], [{ memory: 0, shape: [n] }])],
+    [
+      instruction(
+        0,
+        [
+          { memory: 0, shape: [n] },
+          { memory: 1, shape: [n] },
+        ],
+        [{ memory: 0, shape: [n] }],
+      ),
+    ],
   );
 }
 
 /** x += x, n numbers: as long as many steps are asked for. */
 function doublingProgram(n: number): Float64Array {
-  return encoded([[4 * n, 0]], [instruction(0, [{ memory: 0, shape: [n] }, { memory: 0, shape: [n] }], [{ memory: 0, shape: [n] }])]);
+  return encoded(
+    [[4 * n, 0]],
+    [
+      instruction(
+        0,
+        [
+          { memory: 0, shape: [n] },
+          { memory: 0, shape: [n] },
+        ],
+        [{ memory: 0, shape: [n] }],
+      ),
+    ],
+  );
 }
 
 function gatherProgram(rows: number, picked: number): Float64Array {
@@ -57,7 +84,17 @@ function gatherProgram(rows: number, picked: number): Float64Array {
       [4 * picked, 0],
       [4 * picked, 0],
     ],
-    [instruction(1, [{ memory: 0, shape: [rows] }, { memory: 1, dtype: i32, shape: [picked] }], [{ memory: 2, shape: [picked] }], [0])],
+    [
+      instruction(
+        1,
+        [
+          { memory: 0, shape: [rows] },
+          { memory: 1, dtype: i32, shape: [picked] },
+        ],
+        [{ memory: 2, shape: [picked] }],
+        [0],
+      ),
+    ],
   );
 }
 
@@ -83,7 +120,10 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
   });
 
   test("an instruction set that does not exist is an error, not another set", () => {
-    const { stdout } = node(`const a = require(${JSON.stringify(path)}); console.log(a.info().error); try { a.compile("", new Float64Array([1, 0, 0])); } catch (e) { console.log(e.message); }`, { MINIBATCH_ISA: "mmx" });
+    const { stdout } = node(
+      `const a = require(${JSON.stringify(path)}); console.log(a.info().error); try { a.compile("", new Float64Array([1, 0, 0])); } catch (e) { console.log(e.message); }`,
+      { MINIBATCH_ISA: "mmx" },
+    );
     expect(stdout).toMatch(/^(MINIBATCH_ISA: must be one that works here \(scalar.*\), got "mmx"\n){2}$/);
   });
 
@@ -98,7 +138,9 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
         const x = floats(memories[1]);
         for (let i = 0; i < x.length; i++) x[i] = i % 1000;
         const options = { steps, first: 0, last: 1, threads, control: control() };
-        const done = background ? await started(program, [...memories], options) : { error: null, steps: addon.runSync(program, [...memories], options) };
+        const done = background
+          ? await started(program, [...memories], options)
+          : { error: null, steps: addon.runSync(program, [...memories], options) };
         expect(done).toEqual({ error: null, steps });
         expect(options.control[1]).toBe(steps);
         expect([...floats(memories[0]).subarray(0, 1000)]).toEqual(Array.from({ length: 1000 }, (_, i) => steps * i));
@@ -146,7 +188,30 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
 
   test("every spoiled number of a program is refused or harmless", () => {
     const good = totalProgram(50);
-    const evil = [-1, 0, 1, 2, 3, 7, 49, 51, 200, 0.5, -0, Number.NaN, Infinity, -Infinity, 1e300, 5e-324, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64];
+    const evil = [
+      -1,
+      0,
+      1,
+      2,
+      3,
+      7,
+      49,
+      51,
+      200,
+      0.5,
+      -0,
+      Number.NaN,
+      Infinity,
+      -Infinity,
+      1e300,
+      5e-324,
+      2 ** 31,
+      2 ** 32,
+      2 ** 53 - 1,
+      2 ** 53,
+      2 ** 63,
+      2 ** 64,
+    ];
     let refused = 0;
     for (let i = 0; i < good.length; i++) {
       expect(() => addon.compile(names, good.slice(0, i))).toThrow();
@@ -184,12 +249,22 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
       "a memory too short": ["program", [shared(4 * n - 1), shared(4 * n)], good, /memory 0 must have 64 bytes/],
       "too short for the steps": ["program", memories(), { ...good, steps: 2 }, /memory 1 must have/],
       "a huge number of steps": ["program", memories(), { ...good, steps: 2 ** 31 - 1 }, /memory 1 must have/],
-      "an odd start": ["program", [new Uint8Array(new SharedArrayBuffer(4 * n + 2), 2), shared(4 * n)], good, /must start at a multiple of 4/],
+      "an odd start": [
+        "program",
+        [new Uint8Array(new SharedArrayBuffer(4 * n + 2), 2), shared(4 * n)],
+        good,
+        /must start at a multiple of 4/,
+      ],
       "floats as memory": ["program", [new Float32Array(n), shared(4 * n)], good, /must be a Uint8Array/],
       "a bare buffer as memory": ["program", [new ArrayBuffer(4 * n), shared(4 * n)], good, /must be a Uint8Array/],
       "a proxy of a memory": ["program", [new Proxy(shared(4 * n), {}), shared(4 * n)], good, /must be a Uint8Array/],
       "a hole in the memories": ["program", [, shared(4 * n)], good, /must be a Uint8Array/],
-      "a lying length": ["program", [Object.defineProperty(shared(4), "length", { value: 1000 }), shared(4 * n)], good, /memory 0 must have/],
+      "a lying length": [
+        "program",
+        [Object.defineProperty(shared(4), "length", { value: 1000 }), shared(4 * n)],
+        good,
+        /memory 0 must have/,
+      ],
       "a detached memory": ["program", [detached(), shared(4 * n)], good, /memory 0 must have|SharedArrayBuffers/],
       "no options": ["program", memories(), undefined, /options must be an object/],
       "null options": ["program", memories(), null, /options must be an object/],
@@ -203,9 +278,24 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
       "a backward range": ["program", memories(), { ...good, first: 1, last: 0 }, /instructions must be a range/],
       "a range beyond the end": ["program", memories(), { ...good, last: 2 }, /instructions must be a range/],
       "control too short": ["program", memories(), { ...good, control: new Int32Array(new SharedArrayBuffer(4)) }, /control must be/],
-      "control of another type": ["program", memories(), { ...good, control: new Uint32Array(new SharedArrayBuffer(8)) }, /control must be/],
+      "control of another type": [
+        "program",
+        memories(),
+        { ...good, control: new Uint32Array(new SharedArrayBuffer(8)) },
+        /control must be/,
+      ],
       "null control": ["program", memories(), { ...good, control: null }, /control must be/],
-      "a getter that throws": ["program", memories(), { ...good, get threads(): number { throw new Error("getter: mine"); } }, /getter: mine/],
+      "a getter that throws": [
+        "program",
+        memories(),
+        {
+          ...good,
+          get threads(): number {
+            throw new Error("getter: mine");
+          },
+        },
+        /getter: mine/,
+      ],
     };
     for (const [name, [program, given, options, message]] of Object.entries(runs)) {
       test(name, () => {
@@ -219,7 +309,9 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
       const plain = [new Uint8Array(4 * n), new Uint8Array(4 * n)];
       expect(addon.runSync(compiled(), plain, good)).toBe(1);
       expect(() => addon.start(compiled(), plain, good, () => {})).toThrow("SharedArrayBuffers");
-      expect(() => addon.start(compiled(), memories(), { ...good, control: new Int32Array(2) }, () => {})).toThrow("on a SharedArrayBuffer");
+      expect(() => addon.start(compiled(), memories(), { ...good, control: new Int32Array(2) }, () => {})).toThrow(
+        "on a SharedArrayBuffer",
+      );
       expect(() => addon.start(compiled(), memories(), good, undefined as unknown as () => void)).toThrow("done must be a function");
     });
 
@@ -261,11 +353,26 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
   describe("ends", () => {
     const ends: Record<string, { readonly code: string; readonly status: number; readonly stdout?: string; readonly stderr?: RegExp }> = {
       "an idle addon keeps no process alive": { code: `run(() => console.log("done"), 3);`, status: 0, stdout: "done\n" },
-      "a pending run keeps its process alive": { code: `run((error, steps) => console.log(error, steps), 2000);`, status: 0, stdout: "null 2000\n" },
-      "runs one after the other": { code: `let left = 200; const next = () => { if (left--) run(next, 2); else console.log("done"); }; next();`, status: 0, stdout: "done\n" },
-      "process.exit in the middle of runs": { code: `run(() => {}); run(() => {}, 2 ** 31 - 1, 1); setTimeout(() => process.exit(3), 30);`, status: 3 },
+      "a pending run keeps its process alive": {
+        code: `run((error, steps) => console.log(error, steps), 2000);`,
+        status: 0,
+        stdout: "null 2000\n",
+      },
+      "runs one after the other": {
+        code: `let left = 200; const next = () => { if (left--) run(next, 2); else console.log("done"); }; next();`,
+        status: 0,
+        stdout: "done\n",
+      },
+      "process.exit in the middle of runs": {
+        code: `run(() => {}); run(() => {}, 2 ** 31 - 1, 1); setTimeout(() => process.exit(3), 30);`,
+        status: 3,
+      },
       "process.exit at once": { code: `run(() => {}); process.exit(4);`, status: 4 },
-      "an uncaught error in the middle of a run": { code: `run(() => {}); setTimeout(() => { throw new Error("mine"); }, 30);`, status: 1, stderr: /Error: mine/ },
+      "an uncaught error in the middle of a run": {
+        code: `run(() => {}); setTimeout(() => { throw new Error("mine"); }, 30);`,
+        status: 1,
+        stderr: /Error: mine/,
+      },
       "an error thrown by the callback": { code: `run(() => { throw new Error("mine"); }, 3);`, status: 1, stderr: /Error: mine/ },
       "a caught error of the callback": {
         code: `process.on("uncaughtException", (e) => console.log(e.message)); run(() => { throw new Error("mine"); }, 3);`,
@@ -276,7 +383,11 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
     for (const [name, { code, status, stdout, stderr }] of Object.entries(ends)) {
       test(name, () => {
         const result = node(preamble + code);
-        expect({ status: result.status, signal: result.signal, stderr: stderr ? "" : result.stderr }).toEqual({ status, signal: null, stderr: "" });
+        expect({ status: result.status, signal: result.signal, stderr: stderr ? "" : result.stderr }).toEqual({
+          status,
+          signal: null,
+          stderr: "",
+        });
         if (stdout !== undefined) expect(result.stdout).toBe(stdout);
         if (stderr) expect(result.stderr).toMatch(stderr);
       });
@@ -298,11 +409,18 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
         };
         next();`;
       const result = node(code);
-      expect({ status: result.status, signal: result.signal, stdout: result.stdout }).toEqual({ status: 0, signal: null, stdout: "alive\n" });
+      expect({ status: result.status, signal: result.signal, stdout: result.stdout }).toEqual({
+        status: 0,
+        signal: null,
+        stdout: "alive\n",
+      });
     });
 
     test("a worker and this thread at the same time", async () => {
-      const worker = new Worker(`${preamble} run((error, steps) => require("node:worker_threads").parentPort.postMessage([error, steps]), 500);`, { eval: true });
+      const worker = new Worker(
+        `${preamble} run((error, steps) => require("node:worker_threads").parentPort.postMessage([error, steps]), 500);`,
+        { eval: true },
+      );
       const exit = new Promise((resolve) => worker.on("exit", resolve));
       const message = new Promise((resolve) => worker.on("message", resolve));
       const { program } = addon.compile(names, doublingProgram(50_000));
@@ -314,5 +432,9 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
 });
 
 function node(code: string, env: Record<string, string> = {}): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, ["-e", code], { encoding: "utf8", timeout: 30_000, env: { ...process.env, NODE_OPTIONS: "", ...env } });
+  return spawnSync(process.execPath, ["-e", code], {
+    encoding: "utf8",
+    timeout: 30_000,
+    env: { ...process.env, NODE_OPTIONS: "", ...env },
+  });
 }

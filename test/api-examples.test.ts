@@ -71,15 +71,16 @@ describe("the examples of the API", () => {
   });
 
   it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {
-    const { answer, best, fit, loaded, norm, one } = await import("./api/more.ts");
-    const { model, test } = await import("./api/first.ts");
+    const { answer, best, fit, loaded, norm, one, patient } = await import("./api/more.ts");
+    const { test } = await import("./api/first.ts");
+    const { tensor } = await import("minibatch");
     expect(fit.last.trainLoss).toBeLessThan(1e-2);
     expect(answer.shape).toEqual([test.x.size(0)]);
     expect(one.shape).toEqual([10]);
     expect(best.devError).toBeLessThan(0.1);
     expect(best.devMetrics.f1).toBeGreaterThan(0.9);
-    expect(await loaded.evaluate(test)).toEqual(await model.evaluate(test));
-    expect(norm.length).toBe(2);
+    expect(await loaded.evaluate(test)).toEqual(await patient.evaluate(test));
+    expect(norm(tensor([1, 2]), tensor([4, 6])).item()).toBe(5);
   });
 });
 

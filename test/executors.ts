@@ -1,7 +1,7 @@
 // Loads the library afresh on one executor, for tests that run on both: the choice is made once per process.
 import { vi } from "vitest";
 
-const asked = process.env["MINIBATCH_BACKEND"];
+const asked = process.env.MINIBATCH_BACKEND;
 
 export type ExecutorName = "typescript" | "native";
 

@@ -33,7 +33,9 @@ interface Mlp {
     readonly gradients: Named;
     readonly running: readonly Statistics[];
   };
-  readonly tenSteps: Readonly<Record<string, { optimizer: Made; losses: readonly number[]; weights: Named; running?: readonly Statistics[]; evaluation?: Numbers }>>;
+  readonly tenSteps: Readonly<
+    Record<string, { optimizer: Made; losses: readonly number[]; weights: Named; running?: readonly Statistics[]; evaluation?: Numbers }>
+  >;
 }
 interface Regression {
   readonly w: Matrix;
@@ -79,7 +81,9 @@ function apart(actual: ArrayLike<number>, expected: Numbers): number {
   const wanted = flat(expected);
   if (actual.length !== wanted.length) return Number.POSITIVE_INFINITY;
   const scale = Math.max(...wanted.map(Math.abs)) || 1;
-  return Math.max(...wanted.map((e, i) => (Number.isFinite(actual[i]) ? Math.abs((actual[i] as number) - e) / scale : Number.POSITIVE_INFINITY)));
+  return Math.max(
+    ...wanted.map((e, i) => (Number.isFinite(actual[i]) ? Math.abs((actual[i] as number) - e) / scale : Number.POSITIVE_INFINITY)),
+  );
 }
 
 function expectClose(what: string, actual: Minibatch.Tensor, expected: Numbers, bound = double): void {
@@ -91,15 +95,15 @@ function make(lib: Library, { kind, ...options }: Made): Minibatch.Optimizer {
   return lib[kind](options);
 }
 
-/** A test on each executor; without the native addon its half is skipped with the reason. */
-function onEach(title: string, body: (lib: Library, name: ExecutorName) => void | Promise<void>): void {
-  test.for(executors)(`${title} (%s)`, { timeout: 120_000 }, async (name, context) => {
-    const missing = await useExecutor(name);
-    if (missing) {
-      context.skip(missing);
-      return;
-    }
-    await body(await import("minibatch"), name);
+/** The library on one executor, loaded when the first of its tests runs; the modules imported meanwhile belong to it too. */
+let loaded: { readonly name: ExecutorName; readonly missing: string | undefined; readonly lib: Library } | undefined;
+
+/** A test on one executor; without the native addon it is skipped with the reason. */
+function check(name: ExecutorName, title: string, body: (lib: Library) => void | Promise<void>): void {
+  test(title, { timeout: 120_000 }, async (context) => {
+    if (loaded?.name !== name) loaded = { name, missing: await useExecutor(name), lib: await import("minibatch") };
+    if (loaded.missing) context.skip(loaded.missing);
+    else await body(loaded.lib);
   });
 }
 
@@ -112,15 +116,15 @@ function expectCase(lib: Library, what: string, found: Minibatch.Tensor, inputs:
   });
 }
 
-describe("single ops", () => {
-  onEach("activations", (lib) => {
+describe.each(executors)("single ops, %s", (on) => {
+  check(on, "activations", (lib) => {
     for (const [name, wanted] of Object.entries(ops.unary)) {
       const x = lib.variable(ops.points, { dtype: "f64" });
       expectCase(lib, name, x[name as keyof Ops["unary"]](), [x], wanted);
     }
   });
 
-  onEach("softmax, layer norm, batch norm", async (lib) => {
+  check(on, "softmax, layer norm, batch norm", async (lib) => {
     const { batchNorm, layerNorm } = await import("../src/ops/normalization.ts");
     const { asTensor } = await import("../src/tensor.ts");
     const f64 = { dtype: "f64" } as const;
@@ -132,7 +136,7 @@ describe("single ops", () => {
     expectCase(lib, "batchNorm", asTensor(batchNorm(x, gamma, beta, { epsilon, activation: 0 }).y), [x, gamma, beta], ops.batchNorm);
   });
 
-  onEach("losses", (lib) => {
+  check(on, "losses", (lib) => {
     for (const [name, wanted] of Object.entries(ops.losses)) {
       const kind = name.split(",")[0] as "crossEntropy" | "binaryCrossEntropy" | "meanSquaredError" | "meanAbsoluteError" | "huber";
       const x = lib.variable(ops.matrix, { dtype: "f64" });
@@ -140,23 +144,29 @@ describe("single ops", () => {
       expectCase(lib, name, lib[kind]()(x, target), [x], wanted);
     }
   });
+});
 
-  test("learning-rate schedules", async () => {
-    const { schedule } = await import("minibatch");
-    const mine: Readonly<Record<string, Minibatch.Schedule>> = {
-      "exponential 0.95": schedule.exponential({ initial: 0.5, base: 0.95 }),
-      "staircase 0.5 every 4": schedule.staircase({ initial: 0.5, factor: 0.5, every: 4 }),
-      "cosine over 10 to 0.05": schedule.cosine({ initial: 0.5, final: 0.05, over: 10 }),
-      "piecewise 3: 0.2, 7: 0.04": schedule.piecewise({ rates: [[1, 0.5], [4, 0.2], [8, 0.04]] }),
-    };
-    expect(Object.keys(mine)).toEqual(Object.keys(ops.schedules));
-    for (const [name, wanted] of Object.entries(ops.schedules)) {
-      const rate = mine[name] as Minibatch.Schedule;
-      wanted.forEach((expected, done) => {
-        expect(Math.abs(rate({ step: 1, epoch: done + 1 }) - expected), `${name}, epoch ${done + 1}`).toBeLessThan(1e-12);
-      });
-    }
-  });
+test("learning-rate schedules", async () => {
+  const { schedule } = await import("minibatch");
+  const mine: Readonly<Record<string, Minibatch.Schedule>> = {
+    "exponential 0.95": schedule.exponential({ initial: 0.5, base: 0.95 }),
+    "staircase 0.5 every 4": schedule.staircase({ initial: 0.5, factor: 0.5, every: 4 }),
+    "cosine over 10 to 0.05": schedule.cosine({ initial: 0.5, final: 0.05, over: 10 }),
+    "piecewise 3: 0.2, 7: 0.04": schedule.piecewise({
+      rates: [
+        [1, 0.5],
+        [4, 0.2],
+        [8, 0.04],
+      ],
+    }),
+  };
+  expect(Object.keys(mine)).toEqual(Object.keys(ops.schedules));
+  for (const [name, wanted] of Object.entries(ops.schedules)) {
+    const rate = mine[name] as Minibatch.Schedule;
+    wanted.forEach((expected, done) => {
+      expect(Math.abs(rate({ step: 1, epoch: done + 1 }) - expected), `${name}, epoch ${done + 1}`).toBeLessThan(1e-12);
+    });
+  }
 });
 
 // ---------------------------------------------------------------- a network with batch norm
@@ -183,9 +193,9 @@ async function network(lib: Library) {
   return { parameters: p, list: Object.values(p), forward };
 }
 
-describe("a network with batch norm", () => {
+describe.each(executors)("a network with batch norm, %s", (on) => {
   describe.each([0, 1] as const)("activation %i of batch norm: 0 relu apart, 1 relu fused", (activation) => {
-    onEach("one step: logits, loss, statistics, every gradient", async (lib) => {
+    check(on, "one step: logits, loss, statistics, every gradient", async (lib) => {
       const { parameters, list, forward } = await network(lib);
       const { logits, statistics, cost } = forward(activation);
       const wanted = mlp.oneStep;
@@ -195,7 +205,11 @@ describe("a network with batch norm", () => {
       statistics.forEach(({ mean, variance }, l) => {
         // Running statistics start at 0 and 1 and take the unbiased variance.
         expectClose(`running mean ${l + 1}`, mean.mul(mlp.keep), wanted.running[l]?.mean as Numbers);
-        expectClose(`running variance ${l + 1}`, variance.mul((mlp.keep * m) / (m - 1)).add(1 - mlp.keep), wanted.running[l]?.variance as Numbers);
+        expectClose(
+          `running variance ${l + 1}`,
+          variance.mul((mlp.keep * m) / (m - 1)).add(1 - mlp.keep),
+          wanted.running[l]?.variance as Numbers,
+        );
       });
       expectClose("mean of layer 1", statistics[0]?.mean as Minibatch.Tensor, wanted.batchMean1);
       expectClose("biased variance of layer 1", statistics[0]?.variance as Minibatch.Tensor, wanted.batchVariance1);
@@ -208,7 +222,7 @@ describe("a network with batch norm", () => {
   });
 
   describe.each(Object.keys(mlp.tenSteps).filter((name) => !name.includes("matrices only")))("%s", (optimizerName) => {
-    onEach("10 steps", async (lib) => {
+    check(on, "10 steps", async (lib) => {
       const { optimizer: made, losses, weights } = mlp.tenSteps[optimizerName] as Mlp["tenSteps"][string];
       const { parameters, list, forward } = await network(lib);
       const optimizer = make(lib, made);
@@ -251,33 +265,46 @@ function thousandSteps(lib: Library, made: Made, dtype: "f32" | "f64", bound: nu
   expect(compared).toBe(3);
 }
 
-describe.each(Object.entries(regression.runs))("1,000 steps: %s", (_, { optimizer }) => {
-  onEach("f64", (lib) => thousandSteps(lib, optimizer, "f64", double));
-  onEach("f32", (lib) => thousandSteps(lib, optimizer, "f32", single));
+describe.each(executors)("1,000 steps, %s", (on) => {
+  describe.each(Object.entries(regression.runs))("%s", (_, { optimizer }) => {
+    check(on, "f64", (lib) => thousandSteps(lib, optimizer, "f64", double));
+    check(on, "f32", (lib) => thousandSteps(lib, optimizer, "f32", single));
+  });
 });
 
 // ---------------------------------------------------------------- through fit, in f32
 
-describe.each(["sgd", "adam", "adamW, matrices only"])("fit: %s", (optimizerName) => {
-  onEach("10 epochs of the whole batch, then with running statistics", async (lib) => {
-    const { optimizer, losses, weights, evaluation } = mlp.tenSteps[optimizerName] as Mlp["tenSteps"][string];
-    const { batchNorm, dense, relu, sequential } = lib;
-    const model = sequential([dense(8), batchNorm(), relu(), dense(5), batchNorm(), relu(), dense(3)]);
-    model.build({ shape: [6], seed: 1 });
-    const parameters = model.parameters();
-    const names = Object.keys(mlp.weights);
-    // Both in the order of the layers; within one w, then b or gamma and beta.
-    expect(parameters.map((p) => p.shape)).toEqual(names.map((name) => lib.tensor(mlp.weights[name] as number[]).shape));
-    parameters.forEach((p, i) => {
-      p.assign(mlp.weights[names[i] as string] as number[]);
+describe.each(executors)("fit, %s", (on) => {
+  describe.each(["sgd", "adam", "adamW, matrices only"])("%s", (optimizerName) => {
+    check(on, "10 epochs of the whole batch, then with running statistics", async (lib) => {
+      const { optimizer, losses, weights, evaluation } = mlp.tenSteps[optimizerName] as Mlp["tenSteps"][string];
+      const { batchNorm, dense, relu, sequential } = lib;
+      const model = sequential([dense(8), batchNorm(), relu(), dense(5), batchNorm(), relu(), dense(3)]);
+      model.build({ shape: [6], seed: 1 });
+      const parameters = model.parameters();
+      const names = Object.keys(mlp.weights);
+      // Both in the order of the layers; within one w, then b or gamma and beta.
+      expect(parameters.map((p) => p.shape)).toEqual(names.map((name) => lib.tensor(mlp.weights[name] as number[]).shape));
+      parameters.forEach((p, i) => {
+        p.assign(mlp.weights[names[i] as string] as number[]);
+      });
+      const history = await model.fit(lib.dataset(mlp.x as number[][], lib.tensor(mlp.labels, { dtype: "i32" })), {
+        loss: lib.crossEntropy(),
+        optimizer: make(lib, optimizer),
+        batchSize: "all",
+        epochs: 10,
+        shuffle: false,
+      });
+      expect(
+        apart(
+          history.epochs.map((epoch) => epoch.trainLoss),
+          losses,
+        ),
+      ).toBeLessThanOrEqual(single);
+      parameters.forEach((p, i) => {
+        expectClose(names[i] as string, p, weights[names[i] as string] as Numbers, single);
+      });
+      expectClose("outputs", model.predictSync(mlp.x as number[][]), evaluation as Numbers, single);
     });
-    const history = await model.fit(lib.dataset(mlp.x as number[][], lib.tensor(mlp.labels, { dtype: "i32" })), {
-      loss: lib.crossEntropy(), optimizer: make(lib, optimizer), batchSize: "all", epochs: 10, shuffle: false,
-    });
-    expect(apart(history.epochs.map((epoch) => epoch.trainLoss), losses)).toBeLessThanOrEqual(single);
-    parameters.forEach((p, i) => {
-      expectClose(names[i] as string, p, weights[names[i] as string] as Numbers, single);
-    });
-    expectClose("outputs", model.predictSync(mlp.x as number[][]), evaluation as Numbers, single);
   });
 });

@@ -9,7 +9,7 @@ import { executors, useExecutor } from "./executors.ts";
 import { encode, Message, type Written } from "./onnx/wire.ts";
 
 /** Where Debian's libonnx-testdata puts them. */
-const folder = process.env["ONNX_NODE_TESTS"] ?? "/usr/share/libonnx-testdata/data";
+const folder = process.env.ONNX_NODE_TESTS ?? "/usr/share/libonnx-testdata/data";
 const listFile = fileURLToPath(new URL("./onnx/cases.txt", import.meta.url));
 
 describe.each(executors)("ONNX cases on the %s executor", (name) => {
@@ -46,7 +46,7 @@ describe.each(executors)("ONNX cases on the %s executor", (name) => {
     expect(count("passed")).toBeGreaterThan(0);
 
     const list = cases.listOf(outcomes);
-    if (process.env["UPDATE_ONNX_LIST"]) writeFileSync(listFile, list);
+    if (process.env.UPDATE_ONNX_LIST) writeFileSync(listFile, list);
     const names = (text: string) => [...text.matchAll(/^ {2}(\S+)$/gm)].map((found) => found[1]).sort();
     const kept = readFileSync(listFile, "utf8");
     // The list is of Debian's 1.12 cases; another folder is only counted.

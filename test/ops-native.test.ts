@@ -22,11 +22,10 @@ interface Case {
   /** All float inputs are of the type under test, so a native op has a kernel for it. */
   readonly plain: boolean;
 }
-type Result = { readonly memory: Uint8Array } | { readonly unsupported: true } | { readonly error: string };
+type Result = { readonly memory: Uint8Array; readonly sameBytes: boolean } | { readonly unsupported: true } | { readonly error: string };
 interface Answer {
   readonly info: { readonly isa: string; readonly isas: string[]; readonly kernels: string[]; readonly error?: string };
-  /** Per case, with one thread and with three. */
-  readonly results: readonly (readonly [Result, Result])[];
+  readonly results: readonly Result[];
 }
 
 function overOf(op: OpDefinition, inputs: readonly View[], outputs: readonly View[]): number[] {
@@ -48,7 +47,8 @@ function casesOf(op: OpDefinition): Case[] {
       const plain = sample.inputs.every((input) => (input.dtype ?? "float") === "float");
       const layouts = [
         { over: [], shifted: false, how: "" },
-        { over: [], shifted: true, how: ", not aligned" },
+        // Where slices start matters to loads and stores, not to the cutting into pieces, for which large samples are there.
+        ...(inputs.some((input) => input.data.length > 10_000) ? [] : [{ over: [], shifted: true, how: ", not aligned" }]),
         ...(over.some((i) => i >= 0) ? [{ over, shifted: false, how: `, over inputs ${over}` }] : []),
       ];
       return layouts.map(({ over, shifted, how }) => ({
@@ -110,18 +110,21 @@ if (!addon || !path) {
       let ran = 0;
       cases.forEach((item, i) => {
         if (item.op !== op) return;
-        const [one, three] = (answers.get(isa) as Answer).results[i] as [Result, Result];
-        if ("unsupported" in one) {
+        const result = (answers.get(isa) as Answer).results[i] as Result;
+        if ("unsupported" in result) {
           expect(item.plain, `${item.label}: has no kernel for its types`).toBe(false);
           return;
         }
-        if ("error" in one) throw new Error(`${item.label}: ${one.error}`);
+        if ("error" in result) throw new Error(`${item.label}: ${result.error}`);
         ran++;
-        decodeOutputs(item.encoded, one.memory, item.expected).forEach((output, o) => {
+        decodeOutputs(item.encoded, result.memory, item.expected).forEach((output, o) => {
           expect(mismatch(output, item.expected[o] as View, toleranceOf(op, item.dtype)), `${item.label}, output ${o}`).toBeUndefined();
         });
-        expect(strayByte(item.encoded, one.memory, item.expected), `${item.label}: a byte outside the outputs was changed`).toBeUndefined();
-        expect("memory" in three && Buffer.compare(one.memory, three.memory), `${item.label}: the same bits with three threads`).toBe(0);
+        expect(
+          strayByte(item.encoded, result.memory, item.expected),
+          `${item.label}: a byte outside the outputs was changed`,
+        ).toBeUndefined();
+        expect(result.sameBytes, `${item.label}: the same bytes with three threads`).toBe(true);
       });
       expect(ran).toBeGreaterThan(0);
     });
@@ -130,8 +133,7 @@ if (!addon || !path) {
   test.runIf(isas.includes("avx2") && isas.includes("avx512"))("AVX2 and AVX-512 give the same bits", () => {
     const [first, second] = ["avx2", "avx512"].map((isa) => answers.get(isa)?.results ?? []) as [Answer["results"], Answer["results"]];
     const different = cases.filter((_, i) => {
-      const [a] = first[i] as [Result, Result];
-      const [b] = second[i] as [Result, Result];
+      const [a, b] = [first[i], second[i]] as [Result, Result];
       return "memory" in a && "memory" in b ? Buffer.compare(a.memory, b.memory) !== 0 : "memory" in a !== "memory" in b;
     });
     expect(different.map((item) => item.label)).toEqual([]);

@@ -1,6 +1,25 @@
 // The contract of a Run: awaiting, looping, stopping, pausing, marks, failures. Small data, either back end.
+
+import {
+  adam,
+  BusyError,
+  batchNorm,
+  crossEntropy,
+  dataset,
+  dense,
+  dropout,
+  type Epoch,
+  type Model,
+  meanSquaredError,
+  momentum,
+  type Run,
+  randomNormal,
+  relu,
+  sequential,
+  sgd,
+  tensor,
+} from "minibatch";
 import { describe, expect, it, vi } from "vitest";
-import { adam, BusyError, crossEntropy, dataset, dense, dropout, type Epoch, type Model, momentum, type Run, randomNormal, relu, sequential, sgd, tensor, batchNorm, meanSquaredError } from "minibatch";
 
 const rows = 96;
 const x = randomNormal([rows, 4], { seed: 3 });
@@ -15,7 +34,13 @@ function small(): Model {
 }
 
 function start(model: Model, options: { epochs?: number; learningRate?: number } = {}): Run<Epoch> {
-  return model.fit(train, { loss: crossEntropy(), optimizer: momentum({ learningRate: options.learningRate ?? 0.1 }), epochs: options.epochs ?? 5, batchSize: 16, seed: 1 }) as unknown as Run<Epoch>;
+  return model.fit(train, {
+    loss: crossEntropy(),
+    optimizer: momentum({ learningRate: options.learningRate ?? 0.1 }),
+    epochs: options.epochs ?? 5,
+    batchSize: 16,
+    seed: 1,
+  }) as unknown as Run<Epoch>;
 }
 
 const weights = (model: Model) => model.parameters().map((p) => Array.from(p.data()));
@@ -42,7 +67,10 @@ describe("a run", () => {
     await Promise.all([follow(seen[0] as number[]), follow(seen[1] as number[])]);
     const late: number[] = [];
     await follow(late);
-    expect(seen).toEqual([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]);
+    expect(seen).toEqual([
+      [1, 2, 3, 4, 5],
+      [1, 2, 3, 4, 5],
+    ]);
     expect(late).toEqual([1, 2, 3, 4, 5]);
   });
 
@@ -149,7 +177,10 @@ describe("a run", () => {
       }
     }
     const history = await run;
-    expect(history.interventions.map((i) => [i.what, i.step])).toEqual([["mark", 12], ["revert", 24]]);
+    expect(history.interventions.map((i) => [i.what, i.step])).toEqual([
+      ["mark", 12],
+      ["revert", 24],
+    ]);
     expect(weights(model)).toEqual(at[0]);
     await expect(run.revert("two")).rejects.toThrow("has ended");
   });
@@ -170,7 +201,7 @@ describe("a run", () => {
     setTimeout(() => controller.abort(new Error("enough")), 40);
     await expect(run).rejects.toThrow("enough");
     expect(model.predictSync([0, 0, 0, 0]).shape).toEqual([2]);
-    expect(() => model.fit(train, { loss: crossEntropy(), optimizer: adam(), epochs: 1, signal: controller.signal })).toThrow("enough");
+    await expect(model.fit(train, { loss: crossEntropy(), optimizer: adam(), epochs: 1, signal: controller.signal })).rejects.toThrow("enough");
   });
 
   it("a failure of onEpoch rejects the run and counts as handled when a loop got it", async () => {
@@ -194,7 +225,12 @@ describe("a run", () => {
     const model = sequential([dense(8), relu(), dense(1)]);
     model.build({ shape: [4], seed: 1 });
     const before = weights(model);
-    const history = await model.fit(dataset(x, x.slice([0, 0], [rows, 1])), { loss: meanSquaredError(), optimizer: sgd({ learningRate: 1e6 }), epochs: 20, batchSize: 8 });
+    const history = await model.fit(dataset(x, x.slice([0, 0], [rows, 1])), {
+      loss: meanSquaredError(),
+      optimizer: sgd({ learningRate: 1e6 }),
+      epochs: 20,
+      batchSize: 8,
+    });
     expect(history.stoppedBecause).toBe("not finite");
     expect(history.epochs.length).toBeGreaterThanOrEqual(1);
     expect(weights(model).flat().every(Number.isFinite)).toBe(true);
@@ -225,9 +261,20 @@ describe("a run", () => {
   });
 
   it("early stopping gives the weights of the best epoch", async () => {
-    const dev = dataset(randomNormal([40, 4], { seed: 9 }), Int32Array.from({ length: 40 }, (_, i) => i % 2));
+    const dev = dataset(
+      randomNormal([40, 4], { seed: 9 }),
+      Int32Array.from({ length: 40 }, (_, i) => i % 2),
+    );
     const model = small();
-    const history = await model.fit(train, { dev, loss: crossEntropy(), optimizer: adam({ learningRate: 0.05 }), epochs: 60, batchSize: 16, earlyStopping: { patience: 4, watch: "devLoss" }, seed: 2 });
+    const history = await model.fit(train, {
+      dev,
+      loss: crossEntropy(),
+      optimizer: adam({ learningRate: 0.05 }),
+      epochs: 60,
+      batchSize: 16,
+      earlyStopping: { patience: 4, watch: "devLoss" },
+      seed: 2,
+    });
     expect(history.stoppedBecause).toBe("early stopping");
     expect(history.epochs.length).toBeLessThan(60);
     const after = await model.evaluate(dev);

@@ -62,7 +62,6 @@ MB_REGISTER_INLINE void TransposeBlock(const T* src, int64_t src_stride, T* dst,
 template <typename T, bool kPad>
 static void Transpose(const T* src, int64_t src_stride, int64_t rows, int64_t columns, T* dst, int64_t dst_stride) {
   constexpr int kBlock = kTransposeBlock<T>;
-  using R = Register<T, kTransposeBytes>;
   for (int64_t r = 0; r < rows; r += kBlock) {
     const T* from = src + r * src_stride;
     T* to = dst + r;
@@ -71,15 +70,12 @@ static void Transpose(const T* src, int64_t src_stride, int64_t rows, int64_t co
     if (height == kBlock) {
       for (; c + kBlock <= columns; c += kBlock) TransposeBlock(from + c, src_stride, to + c * dst_stride, dst_stride);
     }
-    for (; c < columns; c += kBlock) {
-      const int width = columns - c < kBlock ? static_cast<int>(columns - c) : kBlock;
-      alignas(32) T edge[kBlock * kBlock], turned[kBlock * kBlock];
-      for (int i = 0; i < kBlock; i++) R::Store(edge + i * kBlock, i < height ? R::LoadPartial(from + i * src_stride + c, width) : typename R::Value{});
-      TransposeBlock(edge, kBlock, turned, kBlock);
-      for (int i = 0; i < width; i++) {
-        T* row = to + (c + i) * dst_stride;
-        if (kPad || height == kBlock) R::Store(row, R::Load(turned + i * kBlock));
-        else R::StorePartial(row, R::Load(turned + i * kBlock), static_cast<int>(height));
+    // Edges of less than a block: as many moves as elements are still cheaper than turning a padded copy.
+    for (; c < columns; c++) {
+      T* row = to + c * dst_stride;
+      for (int64_t i = 0; i < height; i++) row[i] = from[i * src_stride + c];
+      if constexpr (kPad) {
+        for (int64_t i = height; i < kBlock; i++) row[i] = 0;
       }
     }
   }
@@ -92,17 +88,17 @@ static void TransposeInto(const T* src, int64_t src_stride, int64_t rows, int64_
   using R = Register<T, kTransposeBytes>;
   if (!add) return Transpose<T, false>(src, src_stride, rows, columns, dst, dst_stride);
   for (int64_t r = 0; r < rows; r += kBlock) {
-    const int height = rows - r < kBlock ? static_cast<int>(rows - r) : kBlock;
     for (int64_t c = 0; c < columns; c += kBlock) {
-      const int width = columns - c < kBlock ? static_cast<int>(columns - c) : kBlock;
-      alignas(32) T turned[kBlock * kBlock];
-      Transpose<T, true>(src + r * src_stride + c, src_stride, height, width, turned, kBlock);
-      for (int i = 0; i < width; i++) {
-        T* row = dst + (c + i) * dst_stride + r;
-        const typename R::Value old = height == kBlock ? R::Load(row) : R::LoadPartial(row, height);
-        const typename R::Value sum = old + R::Load(turned + i * kBlock);
-        if (height == kBlock) R::Store(row, sum);
-        else R::StorePartial(row, sum, height);
+      const T* from = src + r * src_stride + c;
+      T* to = dst + c * dst_stride + r;
+      if (r + kBlock <= rows && c + kBlock <= columns) {
+        alignas(32) T turned[kBlock * kBlock];
+        TransposeBlock(from, src_stride, turned, kBlock);
+        for (int i = 0; i < kBlock; i++) R::Store(to + i * dst_stride, R::Load(to + i * dst_stride) + R::Load(turned + i * kBlock));
+        continue;
+      }
+      for (int64_t j = 0; j < kBlock && c + j < columns; j++) {
+        for (int64_t i = 0; i < kBlock && r + i < rows; i++) to[j * dst_stride + i] += from[i * src_stride + j];
       }
     }
   }

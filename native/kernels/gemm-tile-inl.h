@@ -5,14 +5,13 @@
 // accumulators + one row of B + one broadcast of A must fit the registers:
 //   AVX-512 (32): 8 x 3 = 24 + 3 + 1; 8 rows that lie 4 KB apart just fit an 8-way cache set, and divide 32 and 128.
 //   AVX2 (16): 4 x 3 = 12 + 3 + 1; narrower panels take taller tiles to keep 12 chains.
-//   NEON (32): 8 x 3; scalar (SSE2, 16): 4 x 3.
+//   NEON (32): 6 x 3, as its broadcasts are hoisted into registers of their own; scalar (SSE2, 16): 4 x 3.
 constexpr int kTileWidth = 3;  // registers
 constexpr bool kTileIsTallWhenNarrow = kRegisterBytes == 32;
 constexpr int TileRows(int width) {
   if (kTileIsTallWhenNarrow) return 12 / width;
-  return kRegisterBytes == 64 || MB_REGISTER_ISA == 1 ? 8 : 4;
+  return kRegisterBytes == 64 ? 8 : MB_REGISTER_ISA == 1 ? 6 : 4;
 }
-constexpr int kMaxTileRows = kTileIsTallWhenNarrow ? 12 : 8;
 // A single row has one chain per register of width: 8 hide the latency, and B is read once whatever the width.
 constexpr int kRowWidth = 8;
 

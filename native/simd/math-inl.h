@@ -5,20 +5,6 @@
 
 template <typename T> MB_INLINE Mask<T> FirstLanes(int n) { return MaskFromBits<T>((1u << n) - 1u); }
 
-// The largest (smallest) lane; NaN if any lane is.
-template <bool kMax, typename T> MB_INLINE T ExtremeLane(Vec<T> v) {
-  alignas(64) T lanes[Vec<T>::kLanes];
-  Store(static_cast<T*>(lanes), v);
-  T best = lanes[0];
-  for (int i = 1; i < Vec<T>::kLanes; i++) {
-    const T x = lanes[i];
-    if ((kMax ? x > best : x < best) || x != x) best = best != best ? best : x;
-  }
-  return best;
-}
-template <typename T> MB_INLINE T MaxLanes(Vec<T> v) { return ExtremeLane<true>(v); }
-template <typename T> MB_INLINE T MinLanes(Vec<T> v) { return ExtremeLane<false>(v); }
-
 // c[0] + c[1] x + ... + c[N - 1] x^(N - 1)
 template <typename T, int N> MB_INLINE Vec<T> Polynomial(Vec<T> x, const T (&c)[N]) {
   Vec<T> sum = Set<T>(c[N - 1]);
@@ -85,6 +71,10 @@ template <> struct MathConstants<double> {
                                      3.2733513690410402e-08,  -8.3491134725848578e-09, -4.1355211355591555e-09};
 };
 
+// The largest and the smallest lane; NaN if any lane is.
+template <typename T> MB_INLINE T MaxLanes(Vec<T> v) { return MaskBits(IsNan(v)) != 0 ? MathConstants<T>::kNan : MaxOfLanes(v); }
+template <typename T> MB_INLINE T MinLanes(Vec<T> v) { return MaskBits(IsNan(v)) != 0 ? MathConstants<T>::kNan : MinOfLanes(v); }
+
 // What a b lost when it was rounded to product.
 template <typename T> MB_INLINE Vec<T> ProductError(Vec<T> a, Vec<T> b, Vec<T> product) {
   if constexpr (kHasFma) {
@@ -110,16 +100,6 @@ template <typename T> MB_INLINE Vec<T> Exp(Vec<T> x) {
   const Vec<T> p = ReducedExpm1(Clamp(x, Set<T>(C::kExpLow), Set<T>(C::kExpHigh)), &n);
   const Vec<T> half = Round(Mul(n, Set<T>(T(0.5))));
   return Mul(Mul(Add(p, Set<T>(1)), Pow2(half)), Pow2(Sub(n, half)));
-}
-
-// exp for x <= 0 whose results below the smallest normal number are not wanted exactly: 0 there. One factor, for softmax.
-template <typename T> MB_INLINE Vec<T> ExpOfNegative(Vec<T> x) {
-  using C = MathConstants<T>;
-  const Vec<T> low = Set<T>(sizeof(T) == 4 ? T(-87) : T(-708));
-  Vec<T> n;
-  const Vec<T> p = ReducedExpm1(Clamp(x, low, Set<T>(C::kExpHigh)), &n);
-  const Vec<T> scale = Pow2(n);
-  return SelectOrZero(Not(Less(x, low)), Fma(p, scale, scale));
 }
 
 template <typename T> MB_INLINE Vec<T> Expm1(Vec<T> x) {

@@ -204,6 +204,19 @@ MB_INLINE double SumLanes(VecD v) {
   const __m128d b = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
   return _mm_cvtsd_f64(_mm_add_sd(b, _mm_unpackhi_pd(b, b)));
 }
+// The largest and the smallest lane, if none is NaN.
+MB_INLINE float MaxOfLanes(VecF v) {
+  const __m256 a = _mm256_max_ps(_mm512_castps512_ps256(v.r), _mm512_extractf32x8_ps(v.r, 1));
+  const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(c, _mm_shuffle_ps(c, c, 1)));
+}
+MB_INLINE double MaxOfLanes(VecD v) {
+  const __m256d a = _mm256_max_pd(_mm512_castpd512_pd256(v.r), _mm512_extractf64x4_pd(v.r, 1));
+  const __m128d b = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+  return _mm_cvtsd_f64(_mm_max_sd(b, _mm_unpackhi_pd(b, b)));
+}
+template <typename T> MB_INLINE T MinOfLanes(Vec<T> v) { return -MaxOfLanes(Neg(v)); }
 
 // ---- integers, for the random generator ----
 // Eight lanes of 64 bits of which products read the low 32: a Philox round needs no repacking then.

@@ -264,6 +264,15 @@ MB_INLINE double SumLanes(VecD v) {
   const D2 a = (v.r[0] + v.r[2]) + (v.r[1] + v.r[3]);
   return a[0] + a[1];
 }
+// The largest and the smallest lane, if none is NaN.
+template <typename T> MB_INLINE T MaxOfLanes(Vec<T> v) {
+  const auto larger = [](Part<T> a, Part<T> b) __attribute__((always_inline)) { return a > b ? a : b; };
+  const Part<T> a = larger(larger(v.r[0], v.r[2]), larger(v.r[1], v.r[3]));
+  T best = a[0];
+  for (unsigned i = 1; i < 16 / sizeof(T); i++) best = a[i] > best ? a[i] : best;
+  return best;
+}
+template <typename T> MB_INLINE T MinOfLanes(Vec<T> v) { return -MaxOfLanes(Neg(v)); }
 
 // ---- integers, for the random generator ----
 // Eight lanes of 64 bits of which products read the low 32: a Philox round needs no repacking then.

@@ -58,13 +58,17 @@ export interface ProgramOptions extends PlanOptions {
 
 /** Graph -> simplify -> plan -> Program. `slots` has a place for every memory source and store. */
 export function program(stores: readonly Store[], slots: Layout, options: ProgramOptions = {}): Program {
-  // Constants are added for this program only.
-  const layout = slots.copy();
   const written = graphOf(stores);
   const graph = options.fuse === false ? written : simplify(written);
-  const constants: Constant[] = [];
   const bindings = new Map<Node, { memory: string; name: string }>();
-  for (const node of graph.nodes) if (node.source) bindings.set(node, bindSource(node, node.source, layout, constants, options.bind));
+  for (const node of graph.nodes) {
+    const bound = node.source?.kind === "memory" ? node.source : node.source && options.bind?.(node);
+    if (bound) bindings.set(node, bound);
+  }
+  // Constants are added for this program only.
+  const layout = slots.copy();
+  const constants: Constant[] = [];
+  for (const node of graph.nodes) if (node.source && !bindings.has(node)) bindings.set(node, placeConstant(node.source, node.outputs[0] as ValueType, layout, constants));
   const places = plan(graph, layout, bindings, options);
   const names = [...new Set([...layout.names, "arena"])];
   const memories = names.map((name): ProgramMemory => {
@@ -76,14 +80,10 @@ export function program(stores: readonly Store[], slots: Layout, options: Progra
   return { memories, instructions, constants, graph };
 }
 
-function bindSource(node: Node, from: Source, layout: Layout, constants: Constant[], bind: Bind | undefined): { memory: string; name: string } {
-  if (from.kind === "memory") return from;
-  const bound = bind?.(node);
-  if (bound) return bound;
+function placeConstant(from: Source, type: ValueType, layout: Layout, constants: Constant[]): { memory: string; name: string } {
   if (from.kind !== "constant") throw internal(`the ${from.kind} ${from.name} is bound to no memory`);
   const name = `c${constants.length}`;
-  const { byteOffset } = layout.add("constant", name, node.outputs[0] as ValueType);
-  constants.push({ byteOffset, data: from.data });
+  constants.push({ byteOffset: layout.add("constant", name, type).byteOffset, data: from.data });
   return { memory: "constant", name };
 }
 

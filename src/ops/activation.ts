@@ -1,10 +1,10 @@
 // Smooth and leaky activation functions, element by element, and the error function behind gelu.
 // relu, sigmoid and tanh, of which other ops are made, stand with the arithmetic.
 import { checkNumber } from "../errors.ts";
-import { type Value, apply1 } from "./define.ts";
-import { add, div, exp, greater, mul, neg, sigmoid, square, sub, where } from "./elementwise.ts";
+import { apply1, type Value } from "./define.ts";
+import { add, exp, greater, mul, neg, sigmoid, square, sub, where } from "./elementwise.ts";
 import { floating } from "./operand.ts";
-import { each, unary } from "./pointwise.ts";
+import { unary } from "./pointwise.ts";
 
 /**
  * erf x = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x, to about 1e-15.
@@ -33,62 +33,58 @@ const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const middle = [0, -0, 1, -1, 3, 30, 1000, -1000, 1e-6, nan, inf];
 const special = [...middle, -inf, -3, -30];
 
-export const erfOp = unary(
-  "erf",
-  "y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.",
-  each(errorFunction),
-  (dy, x) => mul(dy, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
-  { special },
-);
+const root = Math.SQRT1_2;
 
-export const geluOp = unary(
-  "gelu",
-  "y = x (1 + erf(x / sqrt 2)) / 2.",
-  each((x) => (x / 2) * (1 + errorFunction(x * Math.SQRT1_2))),
-  (dy, x) => {
-    const below = mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
+export const erfOp = unary("erf", "y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.", {
+  f: errorFunction,
+  dx: (dy, x) => mul(dy, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
+  special,
+});
+
+export const geluOp = unary("gelu", "y = x (1 + erf(x / sqrt 2)) / 2.", {
+  f: (x) => (x / 2) * (1 + errorFunction(x * root)),
+  /** P(X <= x) + x times the density of the normal distribution. */
+  dx(dy, x) {
+    const below = mul(add(erf(mul(x, root)), 1), 0.5);
     const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return mul(dy, add(below, mul(x, density)));
   },
-  { special: middle },
-);
+  special: middle,
+});
 
-export const siluOp = unary(
-  "silu",
-  "y = x sigmoid(x).",
-  each((x) => x / (1 + Math.exp(-x))),
-  (dy, x, y) => {
+export const siluOp = unary("silu", "y = x / (1 + e^-x).", {
+  f: (x) => x / (1 + Math.exp(-x)),
+  /** s + y (1 - s) with s = sigmoid(x). */
+  dx(dy, x, y) {
     const s = sigmoid(x);
     return mul(dy, add(s, mul(y, sub(1, s))));
   },
-  { special: middle },
-);
+  special: middle,
+});
 
-export const softplusOp = unary(
-  "softplus",
-  "y = ln(1 + e^x).",
-  each((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
-  (dy, x) => mul(dy, sigmoid(x)),
-  { special: middle },
-);
+export const softplusOp = unary("softplus", "y = ln(1 + e^x).", {
+  f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  dx: (dy, x) => mul(dy, sigmoid(x)),
+  special: middle,
+});
 
-export const leakyReluOp = unary<{ slope: number }>(
-  "leakyRelu",
-  "y = x above 0, else slope x.",
-  (x, y, { slope }) => {
-    for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) * ((x[i] as number) > 0 ? 1 : slope);
+export const leakyReluOp = unary<{ slope: number }>("leakyRelu", "y = x above 0, else slope x.", {
+  loop(x, y, { slope }) {
+    for (let i = 0; i < y.length; i++) y[i] = (x[i] as number) > 0 ? (x[i] as number) : slope * (x[i] as number);
   },
-  (dy, x, _y, { slope }) => where(greater(x, 0), dy, mul(dy, slope)),
-  { special, attributes: { slope: 0.1 } },
-);
+  dx: (dy, x, _y, { slope }) => where(greater(x, 0), dy, mul(dy, slope)),
+  special,
+  attributes: { slope: 0.1 },
+});
 
-export const eluOp = unary<{ alpha: number }>(
-  "elu",
-  "y = x above 0, else alpha (e^x - 1).",
-  each((x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x))),
-  (dy, x, y, { alpha }) => where(greater(x, 0), dy, mul(dy, add(y, alpha))),
-  { special, attributes: { alpha: 0.7 } },
-);
+export const eluOp = unary<{ alpha: number }>("elu", "y = x above 0, else alpha (e^x - 1).", {
+  f: (x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x)),
+  dx: (dy, x, y, { alpha }) => where(greater(x, 0), dy, mul(dy, add(y, alpha))),
+  special,
+  attributes: { alpha: 0.7 },
+});
+
+// ---------------------------------------------------------------- the functions; for users they are described in public.ts
 
 export function erf(x: Value): Value {
   return apply1(erfOp, [floating("erf", x)], {});

@@ -72,7 +72,7 @@ const dropoutOp = defineOp<DropoutAttributes>({
   inPlace: [0, -1],
   samples: [
     dropoutSample([7, 5], 0.8, [1, 0, 5], 0),
-    dropoutSample([3, 700], 0.5, [-1, 2097152, 7], 3),
+    dropoutSample([3, 180], 0.5, [-1, 2097152, 7], 3),
     dropoutSample([1029], 0.3, [12345, 6, -2], 1),
     dropoutSample([4, 33], 1, [1, 0, 0], 0),
     dropoutSample([17], 0, [1, 0, 0], 0),

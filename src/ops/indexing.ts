@@ -1,9 +1,9 @@
 // Ops that pick by index: gather and its gradient, one-hot rows, and the rows of a data set for the steps of a run.
 // An index out of range is an error of the run, since indices are data. Negative indices are out of range.
 import { type DType, dtypeCode } from "../dtype.ts";
-import { MinibatchError, ShapeError, checkNumber } from "../errors.ts";
+import { checkNumber, MinibatchError, ShapeError } from "../errors.ts";
 import { resolveAxis, show, sizeOf } from "../shape.ts";
-import { type Value, type ValueType, type View, apply1, defineOp } from "./define.ts";
+import { apply1, defineOp, type Value, type ValueType, type View } from "./define.ts";
 import { cast } from "./elementwise.ts";
 import { dtypeOfCode, tensor } from "./operand.ts";
 import { named } from "./rules.ts";

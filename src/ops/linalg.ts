@@ -1,8 +1,8 @@
 // Matrix products: matmul with transposed operands and batches, and the dense layer's act(x w + b) in one op.
 // Knows no parameters and no layers.
-import { MinibatchError, ShapeError, checkOptions, describe } from "../errors.ts";
-import { type Shape, broadcastShapes, sameShape, show, sizeOf } from "../shape.ts";
-import { type Sample, type Value, type ValueType, type View, apply1, defineOp } from "./define.ts";
+import { checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { broadcastShapes, type Shape, sameShape, show, sizeOf } from "../shape.ts";
+import { apply1, defineOp, type Sample, type Value, type ValueType, type View } from "./define.ts";
 import { add, relu, reluGradient } from "./elementwise.ts";
 import { type Epilogue, type Matrix, multiply } from "./matmul-kernel.ts";
 import { broadcastTo, reshape } from "./movement.ts";

@@ -2,8 +2,8 @@
 // Imports reductions for gradients only: what is repeated forward is summed backward.
 import type { NumberArray } from "../dtype.ts";
 import { checkNumber, describe, MinibatchError, ShapeError } from "../errors.ts";
-import { type Shape, broadcastShapes, checkShape, resolveAxis, sameShape, show, sizeOf, stridesOf } from "../shape.ts";
-import { type Value, type ValueType, type View, apply1, defineOp } from "./define.ts";
+import { broadcastShapes, checkShape, resolveAxis, type Shape, sameShape, show, sizeOf, stridesOf } from "../shape.ts";
+import { type Attributes, apply1, defineOp, type Sample, type Value, type ValueType, type View } from "./define.ts";
 import { tensor, together } from "./operand.ts";
 import { requireSame } from "./pointwise.ts";
 import { sumTo } from "./reduce.ts";
@@ -19,6 +19,10 @@ function copyRun(from: NumberArray, i: number, step: number, to: NumberArray, k:
   if (step === 1 && n >= shortRun) to.set(from.subarray(i, i + n), k);
   else if (step === 0) to.fill(from[i] as number, k, k + n);
   else for (const end = k + n; k < end; k++, i += step) to[k] = from[i] as number;
+}
+
+function sample<A extends Attributes>(shape: Shape, attributes: A): Sample<A> {
+  return { inputs: [{ shape }], attributes };
 }
 
 // ---------------------------------------------------------------- shape
@@ -40,22 +44,14 @@ export const reshapeOp = defineOp<{ shape: Sizes }>({
   },
   gradient: ({ inputs: [x], gradients: [dy] }) => [x && dy && reshape(dy, x.shape)],
   alias: true,
-  samples: (
-    [
-      [[6], [2, 3]],
-      [[2, 3], [6]],
-      [[], [1, 1]],
-      [[1], []],
-      [
-        [2, 3, 4],
-        [4, 6],
-      ],
-      [
-        [0, 3],
-        [2, 0],
-      ],
-    ] as const
-  ).map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
+  samples: [
+    sample([6], { shape: [2, 3] }),
+    sample([2, 3], { shape: [6] }),
+    sample([], { shape: [1, 1] }),
+    sample([1], { shape: [] }),
+    sample([2, 3, 4], { shape: [4, 6] }),
+    sample([0, 3], { shape: [2, 0] }),
+  ],
 });
 
 export function reshape(x: Value, shape: Shape): Value {
@@ -102,36 +98,17 @@ export const transposeOp = defineOp<{ axes: Sizes }>({
         axes.map((_, axis) => axes.indexOf(axis)),
       ),
   ],
-  samples: (
-    [
-      [[], []],
-      [[3], [0]],
-      [
-        [5, 33],
-        [1, 0],
-      ],
-      [
-        [5, 33],
-        [0, 1],
-      ],
-      [
-        [2, 3, 4],
-        [2, 0, 1],
-      ],
-      [
-        [2, 3, 70],
-        [1, 0, 2],
-      ],
-      [
-        [2, 3, 4, 5],
-        [3, 1, 2, 0],
-      ],
-      [
-        [0, 3],
-        [1, 0],
-      ],
-    ] as const
-  ).map(([shape, axes]) => ({ inputs: [{ shape }], attributes: { axes } })),
+  samples: [
+    sample([], { axes: [] }),
+    sample([3], { axes: [0] }),
+    sample([5, 33], { axes: [1, 0] }),
+    sample([5, 33], { axes: [0, 1] }),
+    sample([2, 3, 4], { axes: [2, 0, 1] }),
+    sample([2, 3, 70], { axes: [1, 0, 2] }),
+    sample([2, 3, 4, 5], { axes: [3, 1, 2, 0] }),
+    sample([2, 1, 3], { axes: [2, 1, 0] }),
+    sample([0, 3], { axes: [1, 0] }),
+  ],
 });
 
 export function transpose(x: Value, axes?: readonly number[]): Value {
@@ -158,27 +135,16 @@ export const broadcastToOp = defineOp<{ shape: Sizes }>({
     );
   },
   gradient: ({ inputs: [x], gradients: [dy] }) => [x && dy && sumTo(dy, x.shape)],
-  samples: (
-    [
-      [[], []],
-      [[], [5, 33]],
-      [[33], [5, 33]],
-      [
-        [5, 1],
-        [5, 33],
-      ],
-      [
-        [2, 1, 3, 1],
-        [2, 4, 3, 5],
-      ],
-      [[70], [70]],
-      [[1], [0]],
-      [
-        [1, 3],
-        [0, 3],
-      ],
-    ] as const
-  ).map(([from, shape]) => ({ inputs: [{ shape: from }], attributes: { shape } })),
+  samples: [
+    sample([], { shape: [] }),
+    sample([], { shape: [5, 33] }),
+    sample([33], { shape: [5, 33] }),
+    sample([5, 1], { shape: [5, 33] }),
+    sample([2, 1, 3, 1], { shape: [2, 4, 3, 5] }),
+    sample([70], { shape: [70] }),
+    sample([1], { shape: [0] }),
+    sample([1, 3], { shape: [0, 3] }),
+  ],
 });
 
 export function broadcastTo(x: Value, shape: Shape): Value {
@@ -224,37 +190,15 @@ export const sliceOp = defineOp<{ begin: Sizes; size: Sizes }>({
         x.shape.map((n, axis) => n - (begin[axis] as number) - (size[axis] as number)),
       ),
   ],
-  samples: (
-    [
-      [[], [], []],
-      [[70], [1], [68]],
-      [
-        [5, 33],
-        [1, 2],
-        [3, 30],
-      ],
-      [
-        [5, 33],
-        [2, 0],
-        [2, 33],
-      ],
-      [
-        [2, 3, 4],
-        [1, 0, 3],
-        [1, 3, 1],
-      ],
-      [
-        [5, 3],
-        [5, 0],
-        [0, 3],
-      ],
-      [
-        [0, 3],
-        [0, 1],
-        [0, 2],
-      ],
-    ] as const
-  ).map(([shape, begin, size]) => ({ inputs: [{ shape }], attributes: { begin, size } })),
+  samples: [
+    sample([], { begin: [], size: [] }),
+    sample([70], { begin: [1], size: [68] }),
+    sample([5, 33], { begin: [1, 2], size: [3, 30] }),
+    sample([5, 33], { begin: [2, 0], size: [2, 33] }),
+    sample([2, 3, 4], { begin: [1, 0, 3], size: [1, 3, 1] }),
+    sample([5, 3], { begin: [5, 0], size: [0, 3] }),
+    sample([0, 3], { begin: [0, 1], size: [0, 2] }),
+  ],
 });
 
 export function slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
@@ -289,23 +233,29 @@ export const padOp = defineOp<{ before: Sizes; after: Sizes; value: number }>({
     const strides = stridesOf(y.shape);
     const first = before.reduce((sum, n, axis) => sum + n * (strides[axis] as number), 0);
     y.data.fill(value);
-    walk(x.shape, [strides], [first], (at, n, [start = 0]) => copyRun(x.data, at, 1, y.data, start, n));
+    walk(x.shape, [strides], [first], (at, n, [start = 0], [step = 1]) => {
+      if (step === 1) copyRun(x.data, at, 1, y.data, start, n);
+      else for (let i = 0; i < n; i++) y.data[start + i * step] = x.data[at + i] as number;
+    });
   },
   gradient: ({ inputs: [x], gradients: [dy], attributes: { before } }) => [x && dy && slice(dy, before, x.shape)],
-  samples: (
-    [
-      [[], [], [], 0],
-      [[70], [1], [2], 0],
-      [[5, 33], [1, 0], [0, 2], 0.5],
-      [[2, 3, 4], [0, 1, 2], [3, 0, 1], -1],
-      [[5, 33], [0, 0], [0, 0], 0],
-      [[0, 2], [1, 0], [1, 1], 3],
-    ] as const
-  ).map(([shape, before, after, value]) => ({ inputs: [{ shape }], attributes: { before, after, value } })),
+  samples: [
+    sample([], { before: [], after: [], value: 0 }),
+    sample([70], { before: [1], after: [2], value: 0 }),
+    sample([5, 33], { before: [1, 0], after: [0, 2], value: 0.5 }),
+    sample([2, 3, 4], { before: [0, 1, 2], after: [3, 0, 1], value: -1 }),
+    sample([2, 3, 1], { before: [0, 1, 2], after: [0, 0, 1], value: 0 }),
+    sample([5, 33], { before: [0, 0], after: [0, 0], value: 0 }),
+    sample([0, 2], { before: [1, 0], after: [1, 1], value: 3 }),
+  ],
 });
 
 export function pad(x: Value, before: readonly number[], after: readonly number[], value = 0): Value {
   return apply1(padOp, [tensor("pad", x)], { before: [...before], after: [...after], value: checkNumber("pad", "value", value) });
+}
+
+function concatSample(axis: number, ...shapes: Shape[]): Sample<{ axis: number }> {
+  return { inputs: shapes.map((shape) => ({ shape })), attributes: { axis } };
 }
 
 export const concatOp = defineOp<{ axis: number }>({
@@ -352,48 +302,15 @@ export const concatOp = defineOp<{ axis: number }>({
         : undefined;
     });
   },
-  samples: (
-    [
-      [[[3]], 0],
-      [[[70], [3]], 0],
-      [
-        [
-          [5, 33],
-          [2, 33],
-        ],
-        0,
-      ],
-      [
-        [
-          [5, 3],
-          [5, 70],
-          [5, 1],
-        ],
-        1,
-      ],
-      [
-        [
-          [2, 3, 4],
-          [2, 1, 4],
-        ],
-        1,
-      ],
-      [
-        [
-          [0, 3],
-          [2, 3],
-        ],
-        0,
-      ],
-      [
-        [
-          [2, 0],
-          [2, 0],
-        ],
-        1,
-      ],
-    ] as const
-  ).map(([shapes, axis]) => ({ inputs: shapes.map((shape) => ({ shape })), attributes: { axis } })),
+  samples: [
+    concatSample(0, [3]),
+    concatSample(0, [70], [3]),
+    concatSample(0, [5, 33], [2, 33]),
+    concatSample(1, [5, 3], [5, 70], [5, 1]),
+    concatSample(1, [2, 3, 4], [2, 1, 4]),
+    concatSample(0, [0, 3], [2, 3]),
+    concatSample(1, [2, 0], [2, 0]),
+  ],
 });
 
 function listOf(op: string, xs: readonly Value[]): Value[] {

@@ -1,7 +1,7 @@
 // What users may hand to an op, made into tensors of one number type. Knows no op but the cast.
 import { type DType, dtypeCode, isFloat, promote } from "../dtype.ts";
 import { describe, internal, MinibatchError } from "../errors.ts";
-import { type Operand, Value, constantLike } from "./define.ts";
+import { constantLike, type Operand, Value } from "./define.ts";
 import { cast } from "./elementwise.ts";
 
 const dtypes = Object.keys(dtypeCode) as DType[];

@@ -1,5 +1,7 @@
 // The ops as users get them: functions of tensors, and those of them that are methods of a tensor. The comments here are what
 // an editor shows at x.add and ops.add, since a property keeps only its own; the functions themselves stand with their ops.
+
+import type { Value } from "./define.ts";
 import {
   abs,
   add,
@@ -31,7 +33,6 @@ import {
   tanh,
   where,
 } from "./elementwise.ts";
-import type { Value } from "./define.ts";
 import { linear, matmul } from "./linalg.ts";
 import { classificationErrors, logSoftmax, sigmoidCrossEntropy, softmax, softmaxCrossEntropy } from "./loss.ts";
 import { broadcastTo, concat, flatten, gather, oneHot, pad, reshape, scatterAdd, slice, stack, transpose } from "./movement.ts";

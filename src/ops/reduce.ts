@@ -2,8 +2,8 @@
 // Knows no layers and no losses.
 import type { NumberArray } from "../dtype.ts";
 import { checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
-import { type Shape, broadcastShapes, resolveAxis, sameShape, show, sizeOf } from "../shape.ts";
-import { type GradientRequest, type OpDefinition, type Sample, type Value, type View, apply1, defineOp } from "./define.ts";
+import { broadcastShapes, resolveAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
+import { apply1, defineOp, type GradientRequest, type OpDefinition, type Sample, type Value, type View } from "./define.ts";
 import { cast, div, equal, mul, square, sub } from "./elementwise.ts";
 import { broadcastTo, reshape, transpose } from "./movement.ts";
 import { floating, tensor } from "./operand.ts";
@@ -111,7 +111,7 @@ function extreme(x: View, y: View, { axis, count }: Block, sign: 1 | -1): void {
       for (let r = 1; r < n; r++) {
         i += inner;
         const v = sign * (from[i] as number);
-        if (v > best || v !== v) best = v;
+        if (v > best || Number.isNaN(v)) best = v;
       }
       y.data[o * inner + j] = sign * best;
     }
@@ -145,9 +145,14 @@ const blocks: readonly (readonly [Shape, axis: number, count: number])[] = [
   [[3, 4], 1, 0],
 ];
 
+const emptyBlocks: typeof blocks = [
+  [[0], 0, 1],
+  [[3, 0], 1, 1],
+  [[0, 3], 0, 1],
+];
+
 function samplesOf(empty: boolean): Sample<Block>[] {
-  const cases = empty ? ([...blocks, [[0], 0, 1], [[3, 0], 1, 1], [[0, 3], 0, 1]] as typeof blocks) : blocks;
-  return cases.flatMap(([shape, axis, count]) =>
+  return [...blocks, ...(empty ? emptyBlocks : [])].flatMap(([shape, axis, count]) =>
     [false, true].map((keepDims) => ({ inputs: [{ shape }], attributes: { axis, count, keepDims } })),
   );
 }
@@ -256,6 +261,10 @@ export const sumSquaresOp = defineOp<None>({
   samples: [[], [1], [70], [5, 333], [0]].map((shape) => ({ inputs: [{ shape }], attributes: {} })),
 });
 
+function argMaxSample(shape: Shape, axis: number, values?: readonly number[]): Sample<{ axis: number }> {
+  return { inputs: [{ shape, ...(values && { values }) }], attributes: { axis } };
+}
+
 export const argMaxOp = defineOp<{ axis: number }>({
   name: "argMax",
   doc: "Index of the first greatest number along an axis, NaN counting as the greatest: [outer..., n, inner...] -> i32 [outer..., inner...].",
@@ -273,10 +282,10 @@ export const argMaxOp = defineOp<{ axis: number }>({
         let i = o * n * inner + j;
         let best = x.data[i] as number;
         let at = 0;
-        for (let r = 1; r < n && best === best; r++) {
+        for (let r = 1; r < n && !Number.isNaN(best); r++) {
           i += inner;
           const v = x.data[i] as number;
-          if (v > best || v !== v) {
+          if (v > best || Number.isNaN(v)) {
             best = v;
             at = r;
           }
@@ -286,20 +295,13 @@ export const argMaxOp = defineOp<{ axis: number }>({
     }
   },
   samples: [
-    ...(
-      [
-        [[1], 0],
-        [[70], 0],
-        [[5, 33], 1],
-        [[5, 33], 0],
-        [[2, 3, 17], 1],
-        [[0, 3], 1],
-      ] as const
-    ).map(([shape, axis]) => ({ inputs: [{ shape }], attributes: { axis } })),
-    {
-      inputs: [{ shape: [4, 3], values: [1, 1, 0, -1, -2, -1, 0, Number.NaN, Infinity, Number.NaN, 1, Number.NaN] }],
-      attributes: { axis: 1 },
-    },
+    argMaxSample([1], 0),
+    argMaxSample([70], 0),
+    argMaxSample([5, 33], 1),
+    argMaxSample([5, 33], 0),
+    argMaxSample([2, 3, 17], 1),
+    argMaxSample([0, 3], 1),
+    argMaxSample([4, 3], 1, [1, 1, 0, -1, -2, -1, 0, Number.NaN, Infinity, Number.NaN, 1, Number.NaN]),
   ],
 });
 

@@ -1,6 +1,7 @@
 // The op table: every entry of every family, in one list. Whoever wants to know something of all ops reads it here.
 // Knows no executor. The two ops that only place values in memory (view, pack) belong to the graph.
 import { activationOps } from "./activation.ts";
+import { arithmeticOps } from "./arithmetic.ts";
 import type { OpDefinition } from "./define.ts";
 import { dropoutOps } from "./dropout.ts";
 import { elementwiseOps } from "./elementwise.ts";
@@ -13,6 +14,7 @@ import { optimizerOps } from "./optimizer.ts";
 import { reduceOps } from "./reduce.ts";
 
 export const table: readonly OpDefinition[] = [
+  ...arithmeticOps,
   ...elementwiseOps,
   ...activationOps,
   ...reduceOps,

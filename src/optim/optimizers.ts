@@ -79,7 +79,7 @@ export class OptimizerRecipe implements Optimizer {
       const slots = this.#slotsOf(box);
       const n = sizeOf(box.shape);
       const flat = (v: Value) => reshape(v, [n]);
-      const next = this.rule.update(flat(box), flat(clipped[i] as Value), slots, this.#scalars(box.dtype as FloatType));
+      const next = this.rule.update(flat(box), flat(clipped[i] as Value), slots, this.#scalars(box.dtype as FloatType), true);
       assigned.push({ box, value: reshape(next.theta, box.shape) });
       next.slots.forEach((value, s) => {
         assigned.push({ box: boxOf(where, slots[s]), value });
@@ -222,7 +222,10 @@ export function adam(options: AdamOptions = {}): Optimizer {
   return adamWith("adam", options, 0);
 }
 
-/** Adam with decoupled weight decay: W := (1 - a weightDecay) W before the step; 0.01 by default. Loshchilov and Hutter 2019. */
+/**
+ * Adam with decoupled weight decay: W := (1 - a weightDecay) W before the step; 0.01 by default. In fit it reaches what
+ * a regulariser would (weight matrices, not biases, gamma or beta); by hand, every variable given. Loshchilov and Hutter 2019.
+ */
 export function adamW(options: AdamOptions & { weightDecay?: number | undefined } = {}): Optimizer {
   checkOptions("adamW", options, [...common, "beta1", "beta2", "epsilon", "weightDecay"]);
   return adamWith("adamW", options, checkNumber("adamW", "weightDecay", options.weightDecay ?? 0.01, { min: 0 }));

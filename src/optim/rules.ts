@@ -22,8 +22,8 @@ export interface UpdateRule {
   readonly scalars: readonly string[];
   /** Their values at step 1, 2, ... */
   scalarsAt(step: number): readonly number[];
-  /** theta, g and slots [n] -> the new theta and slots. */
-  update(theta: Value, g: Value, slots: readonly Value[], scalars: StepScalars): Updated;
+  /** theta, g and slots [n] -> the new theta and slots. `decays`: whether decoupled weight decay reaches this vector. */
+  update(theta: Value, g: Value, slots: readonly Value[], scalars: StepScalars, decays: boolean): Updated;
 }
 
 const none: Pick<UpdateRule, "scalars" | "scalarsAt"> = { scalars: [], scalarsAt: () => [] };
@@ -75,9 +75,9 @@ export function adamRule(kind: string, settings: { beta1: number; beta2: number;
     slots: ["m", "v"],
     scalars: ["correction1", "correction2"],
     scalarsAt: (step) => [1 - beta1 ** step, 1 - beta2 ** step],
-    update(theta, g, [m, v], { learningRate, others }) {
+    update(theta, g, [m, v], { learningRate, others }, decays) {
       const [correction1, correction2] = others as readonly [Value, Value];
-      const next = adamUpdate(theta, g, m as Value, v as Value, learningRate, correction1, correction2, settings);
+      const next = adamUpdate(theta, g, m as Value, v as Value, learningRate, correction1, correction2, decays ? settings : { ...settings, weightDecay: 0 });
       return { theta: next.theta, slots: [next.m, next.v] };
     },
   };

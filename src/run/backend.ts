@@ -1,7 +1,7 @@
 // Chooses the executor once per process: MINIBATCH_BACKEND=native|typescript|auto.
 import { MinibatchError } from "../errors.ts";
 import { type AddonSearch, findAddon } from "./addon.ts";
-import { environment, warnOnce } from "./environment.ts";
+import { environment, threadCount, warnOnce } from "./environment.ts";
 import type { Executor } from "./executor.ts";
 import { nativeExecutor } from "./native.ts";
 import { typescriptExecutor } from "./typescript.ts";
@@ -32,6 +32,7 @@ function choose(): Choice {
   if (!["native", "typescript", "auto"].includes(wanted)) {
     throw new MinibatchError(`MINIBATCH_BACKEND: must be native, typescript or auto, got "${wanted}"`);
   }
+  threadCount(1);
   if (wanted === "typescript") return { executor: typescriptExecutor, reasons: ["MINIBATCH_BACKEND=typescript"] };
   const search = findAddon();
   if (search.addon) return { executor: nativeExecutor(search.addon), reasons: [`loaded ${search.path}`, ...failures(search)] };

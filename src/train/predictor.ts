@@ -59,6 +59,7 @@ export class Predictor {
   #check(as: unknown, loss: LossDefinition | undefined): PredictAs {
     if (as !== "outputs" && as !== "probabilities" && as !== "classes") throw new MinibatchError(`predict: as must be "outputs", "probabilities" or "classes", got ${JSON.stringify(as)}`);
     if (as !== "outputs" && loss?.task === "regression") throw new MinibatchError(`predict: a model trained with ${loss.kind} has no ${as}; use { as: "outputs" }`);
+    if (as === "probabilities" && !loss) throw new MinibatchError('predict: the model was never trained, so what its probabilities are is not known; use { as: "outputs" }');
     return as;
   }
 

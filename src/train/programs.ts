@@ -153,7 +153,7 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   used.forEach((name, i) => {
     keep(name, clipped[i] as Value, "dtheta");
     const slots = rule.slots.map((slot) => memory(layout, "slots", `${slot}.${name}`));
-    const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others });
+    const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others }, name === "decay");
     keep(name, next.theta, "theta");
     next.slots.forEach((value, s) => {
       keep(`${rule.slots[s]}.${name}`, value, "slots");

@@ -33,7 +33,8 @@ console.log(best.epoch, best.devError, best.devMetrics.f1, stoppedBecause);
 // --- end
 
 // --- example
-const loaded = await loadModel("digits.safetensors");
+await patient.save("patient.safetensors");
+const loaded = await loadModel("patient.safetensors");
 console.log((await loaded.evaluate(test)).accuracy);             // the same as before it was saved
 // --- end
 
@@ -47,4 +48,4 @@ const { name, isa, threads, reasons } = backend();
 console.log(name, isa, threads, reasons);
 // --- end
 
-export { answer, best, fit, loaded, norm, one };
+export { answer, best, fit, loaded, norm, one, patient };

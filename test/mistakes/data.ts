@@ -1,6 +1,6 @@
 // Mistakes with data sets and files.
 import { dataset, ShapeError, tensor } from "minibatch";
-import { batches, crop, csv, fashionMnist, idx, kFold, npy, oneHot, split, standardize } from "minibatch/data";
+import { batches, csv, fashionMnist, idx, kFold, npy, oneHot, split, standardize, suggestSplit } from "minibatch/data";
 import { file, type Mistake, scratch, train, untyped, written, x } from "./mistake.ts";
 
 export const data: readonly Mistake[] = [
@@ -20,7 +20,7 @@ export const data: readonly Mistake[] = [
     make: () => standardize(tensor([[1], [Number.NaN]])),
     says: /^standardize: values must be finite, got NaN in row 1/,
   },
-  { what: "a crop larger than the image", make: () => crop({ size: [0, 4] }), says: /^crop: size/ },
+  { what: "a split of nothing", make: () => suggestSplit(0), says: /^suggestSplit: m must be a whole number from .*, got 0$/ },
   { what: "a csv file that is not there", make: () => csv(file("none.csv"), { label: "y" }), says: /^csv: .*none\.csv/ },
   {
     what: "a label column that is not there",

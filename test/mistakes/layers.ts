@@ -19,7 +19,11 @@ export const layers: readonly Mistake[] = [
   },
   { what: "an initialiser that was not called", make: () => dense(2, { init: untyped(init.he) }), says: /init/ },
   { what: "no layers", make: () => sequential([]), says: /^sequential: / },
-  { what: "a layer that was not called", make: () => sequential([untyped(relu)]), says: /^sequential: .*relu/ },
+  {
+    what: "a layer that was not called",
+    make: () => sequential([untyped(relu)]),
+    says: /^sequential: element 0 must be a layer, got a function/,
+  },
   { what: "layers that are not in an array", make: () => sequential(untyped(dense(2))), says: /^sequential: / },
   {
     what: "a kind of layer that the library has",

@@ -1,12 +1,12 @@
 // Folders of ONNX test cases (model.onnx, test_data_set_N/input_N.pb and output_N.pb): finding them, running them on the
 // library, comparing. Every case has exactly one outcome. Which operator is which function of the library stands in onnx/operators.
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { reachable } from "../../src/graph/graph.ts";
+import { Call, type Operation } from "./call.ts";
 import { Item } from "./item.ts";
 import { type OnnxModel, type Port, readModel, readTensor } from "./model.ts";
 import { casesNotApplicable, NotApplicable, operatorsNotApplicable } from "./not-applicable.ts";
-import { Call, type Operation } from "./call.ts";
 import { operators } from "./operators/index.ts";
 import { Message } from "./wire.ts";
 

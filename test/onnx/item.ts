@@ -46,7 +46,8 @@ export class Item {
    * in the dtype of what was compared. `dims` differs from the tensor's shape only past the library's bound on axes.
    */
   static fromValue(value: Value, type: ElementType, dims: readonly number[] = value.shape): Item {
-    if (type !== "BOOL" && value.dtype !== dtypeOfElement(type)) throw new Error(`the library answers in ${value.dtype}, ${type} needs ${dtypeOfElement(type)}`);
+    if (type !== "BOOL" && value.dtype !== dtypeOfElement(type))
+      throw new Error(`the library answers in ${value.dtype}, ${type} needs ${dtypeOfElement(type)}`);
     if (sizeOf(dims) !== sizeOf(value.shape)) throw new Error(`internal: ${value.shape} cannot stand for ${dims}`);
     return new Item(type, dims, undefined, value);
   }

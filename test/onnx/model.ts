@@ -4,8 +4,23 @@ import { Message } from "./wire.ts";
 
 /** Names of TensorProto.DataType, by number. */
 export const elementTypes = [
-  "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL", "FLOAT16", "DOUBLE", "UINT32", "UINT64",
-  "COMPLEX64", "COMPLEX128", "BFLOAT16",
+  "UNDEFINED",
+  "FLOAT",
+  "UINT8",
+  "INT8",
+  "UINT16",
+  "INT16",
+  "INT32",
+  "INT64",
+  "STRING",
+  "BOOL",
+  "FLOAT16",
+  "DOUBLE",
+  "UINT32",
+  "UINT64",
+  "COMPLEX64",
+  "COMPLEX128",
+  "BFLOAT16",
 ] as const;
 export type ElementType = (typeof elementTypes)[number];
 
@@ -142,7 +157,17 @@ function readNode(message: Message): OnnxNode {
 function readPort(message: Message): Port {
   const type = message.message(2);
   const tensor = type?.message(1);
-  const kind = tensor ? "tensor" : type?.has(4) ? "sequence" : type?.has(5) ? "map" : type?.has(9) ? "optional" : type?.has(8) ? "sparse" : "unknown";
+  const kind = tensor
+    ? "tensor"
+    : type?.has(4)
+      ? "sequence"
+      : type?.has(5)
+        ? "map"
+        : type?.has(9)
+          ? "optional"
+          : type?.has(8)
+            ? "sparse"
+            : "unknown";
   return { name: message.text(1), kind, type: elementType(tensor?.whole(1) ?? 0) };
 }
 

@@ -7,8 +7,7 @@ import type { ElementType } from "./model.ts";
 export class NotApplicable extends Error {}
 
 const groups: Readonly<Record<string, string>> = {
-  "windows (convolution, pooling) are not in the op table yet":
-    "Conv ConvTranspose MaxPool AveragePool MaxUnpool LRN",
+  "windows (convolution, pooling) are not in the op table yet": "Conv ConvTranspose MaxPool AveragePool MaxUnpool LRN",
   "resampling of images is not a part of networks here": "Resize Upsample GridSample RoiAlign",
   "recurrent layers are not offered": "RNN GRU LSTM",
   "quantised arithmetic is not offered":
@@ -46,5 +45,8 @@ export function requireHeld(type: ElementType): void {
 
 /** Cases whose expected numbers do not follow from their model, by the name of their folder. */
 export const casesNotApplicable: ReadonlyMap<string, string> = new Map([
-  ["test_adam_multiple", "the case contradicts the specification: its numbers need epsilon 0.01, its model leaves epsilon at the default 1e-6"],
+  [
+    "test_adam_multiple",
+    "the case contradicts the specification: its numbers need epsilon 0.01, its model leaves epsilon at the default 1e-6",
+  ],
 ]);

@@ -22,7 +22,8 @@ function varint(bytes: Uint8Array, start: number): [value: bigint, end: number] 
 }
 
 function take(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  if (start + length > bytes.length) throw new Error(`wire: a field of ${length} bytes at byte ${start} goes past the message's end (${bytes.length})`);
+  if (start + length > bytes.length)
+    throw new Error(`wire: a field of ${length} bytes at byte ${start} goes past the message's end (${bytes.length})`);
   return bytes.subarray(start, start + length);
 }
 

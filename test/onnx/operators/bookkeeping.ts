@@ -33,13 +33,21 @@ export const bookkeeping: Readonly<Record<string, Operation>> = {
   Range: (call) => {
     const [from, to, step] = call.inputs().map((item) => item.number()) as [number, number, number];
     const count = Math.max(0, Math.ceil((to - from) / step));
-    return Item.fromNumbers(Array.from({ length: count }, (_, i) => from + i * step), [count], call.input(0).type);
+    return Item.fromNumbers(
+      Array.from({ length: count }, (_, i) => from + i * step),
+      [count],
+      call.input(0).type,
+    );
   },
   EyeLike: (call) => {
     const { dims } = call.input(0);
     const [m = 0, n = 0] = dims;
     const k = call.int("k", 0);
     const type = call.has("dtype") ? ("DOUBLE" as const) : call.input(0).type;
-    return Item.fromNumbers(Array.from({ length: m * n }, (_, at) => ((at % n) - Math.floor(at / n) === k ? 1 : 0)), [m, n], type);
+    return Item.fromNumbers(
+      Array.from({ length: m * n }, (_, at) => ((at % n) - Math.floor(at / n) === k ? 1 : 0)),
+      [m, n],
+      type,
+    );
   },
 };

@@ -1,11 +1,33 @@
 // ONNX operators that work element by element, as functions of the library: arithmetic, activations, comparison, choice, cast.
-import type { Value } from "../../../src/ops/define.ts";
+
 import { elu, erf, leakyRelu, softplus } from "../../../src/ops/activation.ts";
+import type { Value } from "../../../src/ops/define.ts";
 import {
-  abs, add, cast, clip, div, equal, exp, greater, less, log, maximum, minimum, mul, neg, pow, relu, sigmoid, sign, sqrt, sub, tanh, where,
+  abs,
+  add,
+  cast,
+  clip,
+  div,
+  equal,
+  exp,
+  greater,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  relu,
+  sigmoid,
+  sign,
+  sqrt,
+  sub,
+  tanh,
+  where,
 } from "../../../src/ops/elementwise.ts";
 import { reshape } from "../../../src/ops/movement.ts";
-import { type Call, type Operation, axisOf } from "../call.ts";
+import { axisOf, type Call, type Operation } from "../call.ts";
 import { dtypeOfElement, Item } from "../item.ts";
 import { elementType } from "../model.ts";
 
@@ -61,7 +83,8 @@ function variadic(f: (x: Value, y: Value) => Value, last: (x: Value, count: numb
 
 /** Bounds come as attributes before operator set 11, as scalars from then on; a missing one is no bound. */
 const clipping: Operation = (call) => {
-  const bound = (name: string, input: number, none: number) => (call.opset < 11 ? call.float(name, none) : (call.optional(input)?.number() ?? none));
+  const bound = (name: string, input: number, none: number) =>
+    call.opset < 11 ? call.float(name, none) : (call.optional(input)?.number() ?? none);
   const [low, high] = [bound("min", 1, Number.NEGATIVE_INFINITY), bound("max", 2, Number.POSITIVE_INFINITY)];
   return Item.fromValue(clip(call.any(0), low, high), call.input(0).type);
 };
@@ -93,7 +116,7 @@ export const elementwise: Readonly<Record<string, Operation>> = {
   Softsign: unary((x) => div(x, add(abs(x), 1))),
   HardSigmoid: unary((x, call) => clip(add(mul(x, call.float("alpha", 0.2)), call.float("beta", 0.5)), 0, 1)),
   HardSwish: unary((x) => mul(x, clip(add(div(x, 6), 0.5), 0, 1))),
-  Selu: unary((x, call) => mul(elu(x, call.float("alpha", 1.67326319217681884765625)), call.float("gamma", 1.05070102214813232421875))),
+  Selu: unary((x, call) => mul(elu(x, call.float("alpha", 1.6732631921768188)), call.float("gamma", 1.0507010221481323))),
   Celu: unary((x, call) => mul(elu(div(x, call.float("alpha", 1)), 1), call.float("alpha", 1))),
   ThresholdedRelu: unary((x, call) => where(greater(x, call.float("alpha", 1)), x, 0)),
   Shrink: unary((x, call) => {

@@ -1,10 +1,11 @@
 // ONNX's classification losses, as functions of the library: weights per class, an ignored label, three reductions.
+
+import type { Value } from "../../../src/ops/define.ts";
 import { add, div, mul, neg } from "../../../src/ops/elementwise.ts";
+import { gather, oneHot } from "../../../src/ops/indexing.ts";
 import { logSoftmax, softmaxCrossEntropy } from "../../../src/ops/loss.ts";
 import { reshape } from "../../../src/ops/movement.ts";
-import { gather, oneHot } from "../../../src/ops/indexing.ts";
 import { sum } from "../../../src/ops/reduce.ts";
-import type { Value } from "../../../src/ops/define.ts";
 import { sizeOf } from "../../../src/shape.ts";
 import { tensor, zeros } from "../../../src/tensor.ts";
 import { type Call, type Operation, requireReal } from "../call.ts";
@@ -19,8 +20,14 @@ function rowsOf(call: Call) {
   const x = input.shaped([batch, classes, sizeOf(rest)]);
   const labels = Array.from(call.input(1).numbers());
   const ignored = call.has("ignore_index") ? call.int("ignore_index", 0) : undefined;
-  const known = tensor(Int32Array.from(labels, (label) => (label === ignored ? 0 : label)), { dtype: "i32" });
-  const counted = tensor(labels.map((label) => (label === ignored ? 0 : 1)), { dtype: x.dtype });
+  const known = tensor(
+    Int32Array.from(labels, (label) => (label === ignored ? 0 : label)),
+    { dtype: "i32" },
+  );
+  const counted = tensor(
+    labels.map((label) => (label === ignored ? 0 : 1)),
+    { dtype: x.dtype },
+  );
   const weights = call.optional(2) ? mul(gather(call.real(2), known, 0), counted) : counted;
   const { rows, back } = channelRows([batch, classes, sizeOf(rest)]);
   return { rows: rows(x), back, labels: known, weights, dims: input.dims, outer: [batch, ...rest], type: input.type };

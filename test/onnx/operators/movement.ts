@@ -1,12 +1,12 @@
 // ONNX operators that move elements, as functions of the library.
 import type { Value } from "../../../src/ops/define.ts";
 import { add, mul, where } from "../../../src/ops/elementwise.ts";
-import { broadcastTo, concat, pad, reshape, slice, transpose } from "../../../src/ops/movement.ts";
 import { gather, oneHot } from "../../../src/ops/indexing.ts";
+import { broadcastTo, concat, pad, reshape, slice, transpose } from "../../../src/ops/movement.ts";
 import { broadcastShapes, sizeOf, stridesOf } from "../../../src/shape.ts";
 import { tensor } from "../../../src/tensor.ts";
-import { type Call, type Operation, axisOf } from "../call.ts";
-import { Item } from "../item.ts";
+import { axisOf, type Call, type Operation } from "../call.ts";
+import { dtypeOfElement, Item } from "../item.ts";
 import { NotApplicable, requireAxes } from "../not-applicable.ts";
 
 /** An operator whose result has the type of its first input, whatever that is. */
@@ -16,13 +16,17 @@ function moving(f: (x: Value, call: Call) => Value): Operation {
 
 const range = (n: number, from = 0, step = 1) => Array.from({ length: n }, (_, i) => from + i * step);
 
+function reshaped(x: Value, shape: readonly number[]): Value {
+  requireAxes(shape.length);
+  return reshape(x, shape);
+}
+
 const product = (sizes: readonly number[]) => sizeOf(sizes);
 
 /** 0 keeps a size (unless allowed as a size), -1 is worked out. */
 function newShape(dims: readonly number[], asked: readonly number[], allowZero: boolean): number[] {
   const shape = asked.map((n, i) => (n === 0 && !allowZero ? (dims[i] as number) : n));
   const open = shape.indexOf(-1);
-  requireAxes(shape.length);
   if (open >= 0) shape[open] = product(dims) / product(shape.filter((n) => n !== -1));
   return shape;
 }
@@ -41,7 +45,10 @@ function unsqueezed(dims: readonly number[], axes: readonly number[]): number[] 
 
 /** Indices for gather: whole numbers, negative ones counted from the end. */
 function indicesOf(item: Item, size: number): Value {
-  return tensor(Int32Array.from(item.numbers(), (i) => (i < 0 ? i + size : i)), { shape: item.dims, dtype: "i32" });
+  return tensor(
+    Int32Array.from(item.numbers(), (i) => (i < 0 ? i + size : i)),
+    { shape: item.dims, dtype: "i32" },
+  );
 }
 
 /** Begin, end and step along one axis, clamped as Python does; then either one slice or a gather of every step-th index. */
@@ -90,7 +97,14 @@ function split(call: Call): Item[] {
   return sizes.map((n) => {
     const begin = dims.map((_, i) => (i === axis ? from : 0));
     from += n;
-    return Item.fromValue(slice(call.input(0).value(), begin, dims.map((size, i) => (i === axis ? n : size))), type);
+    return Item.fromValue(
+      slice(
+        call.input(0).value(),
+        begin,
+        dims.map((size, i) => (i === axis ? n : size)),
+      ),
+      type,
+    );
   });
 }
 
@@ -120,11 +134,14 @@ const oneHotOperator: Operation = (call) => {
   const rank = indices.rank + 1;
   const type = call.input(2).type;
   const known = Int32Array.from(indices.numbers(), (i) => (i < -depth || i >= depth ? depth : i < 0 ? i + depth : i));
-  const marked = oneHot(tensor(known, { shape: indices.dims, dtype: "i32" }), depth + 1, "f32");
-  const inRange = slice(marked, marked.shape.map(() => 0), [...indices.dims, depth]);
+  const marked = oneHot(tensor(known, { shape: indices.dims, dtype: "i32" }), depth + 1, dtypeOfElement(type));
+  const inRange = slice(
+    marked,
+    marked.shape.map(() => 0),
+    [...indices.dims, depth],
+  );
   const order = range(rank - 1);
   order.splice(axisOf(call.int("axis", -1), rank), 0, rank - 1);
-  if (type !== "FLOAT") throw new NotApplicable("oneHot gives f32 or f64");
   return Item.fromValue(transpose(add(mul(inRange, on - off), off), order), type);
 };
 
@@ -172,7 +189,7 @@ function triangle(x: Value, call: Call): Value {
 export const movement: Readonly<Record<string, Operation>> = {
   Reshape: moving((x, call) => {
     const asked = call.list("shape", 1) ?? [];
-    return reshape(x, newShape(x.shape, asked, call.int("allowzero", 0) === 1));
+    return reshaped(x, newShape(x.shape, asked, call.int("allowzero", 0) === 1));
   }),
   Flatten: (call) => {
     const { dims, type } = call.input(0);
@@ -184,7 +201,13 @@ export const movement: Readonly<Record<string, Operation>> = {
   Concat: (call) => {
     const items = call.inputs();
     const first = items[0] as Item;
-    return Item.fromValue(concat(items.map((item) => item.value()), axisOf(call.int("axis", 1), first.rank)), first.type);
+    return Item.fromValue(
+      concat(
+        items.map((item) => item.value()),
+        axisOf(call.int("axis", 1), first.rank),
+      ),
+      first.type,
+    );
   },
   Pad: moving(padded),
   Gather: moving((x, call) => {
@@ -195,9 +218,12 @@ export const movement: Readonly<Record<string, Operation>> = {
   OneHot: oneHotOperator,
   Squeeze: moving((x, call) => {
     const axes = call.list("axes", 1)?.map((axis) => axisOf(axis, x.rank));
-    return reshape(x, x.shape.filter((n, i) => (axes ? !axes.includes(i) : n !== 1)));
+    return reshape(
+      x,
+      x.shape.filter((n, i) => (axes ? !axes.includes(i) : n !== 1)),
+    );
   }),
-  Unsqueeze: moving((x, call) => reshape(x, unsqueezed(x.shape, call.list("axes", 1) ?? []))),
+  Unsqueeze: moving((x, call) => reshaped(x, unsqueezed(x.shape, call.list("axes", 1) ?? []))),
   Expand: moving((x, call) => broadcastTo(x, broadcastShapes("Expand", x.shape, Array.from(call.input(1).numbers())))),
   Split: split,
   Tile: moving(tiled),

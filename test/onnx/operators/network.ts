@@ -1,7 +1,7 @@
 // ONNX operators of layers, as functions of the library: products, normalisation, softmax, dropout.
 import type { Value } from "../../../src/ops/define.ts";
-import { add, div, mul, sqrt, square, sub } from "../../../src/ops/elementwise.ts";
 import { dropout } from "../../../src/ops/dropout.ts";
+import { add, div, mul, sqrt, square, sub } from "../../../src/ops/elementwise.ts";
 import { linear, matmul } from "../../../src/ops/linalg.ts";
 import { logSoftmax, softmax } from "../../../src/ops/loss.ts";
 import { reshape, transpose } from "../../../src/ops/movement.ts";
@@ -9,7 +9,7 @@ import { batchNorm, batchNormInference, layerNorm } from "../../../src/ops/norma
 import { mean } from "../../../src/ops/reduce.ts";
 import { type Shape, sizeOf } from "../../../src/shape.ts";
 import { ones, scalar, type Tensor, tensor, zeros } from "../../../src/tensor.ts";
-import { type Call, type Operation, axisOf } from "../call.ts";
+import { axisOf, type Call, type Operation } from "../call.ts";
 import { Item } from "../item.ts";
 import { NotApplicable } from "../not-applicable.ts";
 
@@ -44,7 +44,8 @@ const batchNormalization: Operation = (call) => {
   const [x, gamma, beta, runningMean, runningVariance] = [0, 1, 2, 3, 4].map((i) => call.real(i)) as [Value, Value, Value, Value, Value];
   const options = { epsilon: call.float("epsilon", 1e-5), activation: 0 };
   const { type, dims } = call.input(0);
-  if (call.opset < 9 && call.int("spatial", 1) === 0) throw new NotApplicable("batch norm has one mean per channel (spatial = 0 is gone from ONNX too)");
+  if (call.opset < 9 && call.int("spatial", 1) === 0)
+    throw new NotApplicable("batch norm has one mean per channel (spatial = 0 is gone from ONNX too)");
   const { rows, back } = channelRows(dims);
   if (call.opset < 14 || !call.int("training_mode", 0)) {
     return Item.fromValue(back(batchNormInference(rows(x), gamma, beta, runningMean, runningVariance, options)), type);
@@ -52,7 +53,11 @@ const batchNormalization: Operation = (call) => {
   const keep = call.float("momentum", 0.9);
   const { y, mean: batchMean, variance } = batchNorm(rows(x), gamma, beta, options);
   const moved = (running: Value, now: Value) => add(mul(running, keep), mul(now, 1 - keep));
-  return [Item.fromValue(back(y), type), Item.fromValue(moved(runningMean, batchMean), type), Item.fromValue(moved(runningVariance, variance), type)];
+  return [
+    Item.fromValue(back(y), type),
+    Item.fromValue(moved(runningMean, batchMean), type),
+    Item.fromValue(moved(runningVariance, variance), type),
+  ];
 };
 
 /** Over the axes from `axis` on; the other outputs are the mean and 1 / sqrt(variance + epsilon). */
@@ -68,7 +73,11 @@ const layerNormalization: Operation = (call) => {
   const { y, mean: rowMean, variance } = layerNorm(x, gamma, beta, { epsilon });
   const kept = [...outer, ...inner.map(() => 1)];
   const inverse = div(ones([m], { dtype: x.dtype }), sqrt(add(variance, epsilon)));
-  return [Item.fromValue(reshape(y, dims), type), Item.fromValue(reshape(rowMean, kept), type), Item.fromValue(reshape(inverse, kept), type)];
+  return [
+    Item.fromValue(reshape(y, dims), type),
+    Item.fromValue(reshape(rowMean, kept), type),
+    Item.fromValue(reshape(inverse, kept), type),
+  ];
 };
 
 /** Each channel of each example by itself: a layer norm without gamma and beta over the places, then one factor a channel. */

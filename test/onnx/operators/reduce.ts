@@ -1,10 +1,10 @@
 // ONNX operators that reduce axes, as functions of the library.
 import type { Value } from "../../../src/ops/define.ts";
-import { abs, exp, log, neg, sqrt, square, sub, add } from "../../../src/ops/elementwise.ts";
-import { reshape, transpose } from "../../../src/ops/movement.ts";
+import { abs, add, exp, log, neg, sqrt, square, sub } from "../../../src/ops/elementwise.ts";
 import { oneHot } from "../../../src/ops/indexing.ts";
+import { reshape, transpose } from "../../../src/ops/movement.ts";
 import { argMax, max, mean, min, sum } from "../../../src/ops/reduce.ts";
-import { type Call, type Operation, axisOf } from "../call.ts";
+import { axisOf, type Call, type Operation } from "../call.ts";
 import { Item } from "../item.ts";
 import { NotApplicable } from "../not-applicable.ts";
 
@@ -49,7 +49,10 @@ function extreme(sign: (x: Value) => Value): Operation {
 /** [batch, channels, ...] -> [batch, channels, 1, ...]. */
 function globalPool(f: (x: Value, options: Reduction) => Value): Operation {
   return (call) => {
-    const axis = call.input(0).dims.map((_, i) => i).slice(2);
+    const axis = call
+      .input(0)
+      .dims.map((_, i) => i)
+      .slice(2);
     return Item.fromValue(f(call.real(0), { axis, keepDims: true }), call.input(0).type);
   };
 }

@@ -1,9 +1,10 @@
 // ONNX's preview of training operators: gradients of a graph, and one step of an optimizer, on the library's fused updates.
+
+import { gradients } from "../../../src/graph/gradient.ts";
 import type { Value } from "../../../src/ops/define.ts";
 import { add, mul } from "../../../src/ops/elementwise.ts";
-import { adagradUpdate, adamUpdate, momentumUpdate } from "../../../src/ops/optimizer.ts";
-import { gradients } from "../../../src/graph/gradient.ts";
 import { reshape } from "../../../src/ops/movement.ts";
+import { adagradUpdate, adamUpdate, momentumUpdate } from "../../../src/ops/optimizer.ts";
 import { sum } from "../../../src/ops/reduce.ts";
 import { scalar } from "../../../src/tensor.ts";
 import type { Call, Operation } from "../call.ts";
@@ -14,7 +15,10 @@ import { NotApplicable } from "../not-applicable.ts";
 const gradient: Operation = (call) => {
   const xs = call.texts("xs").map((name) => call.named(name));
   const y = call.named(call.text("y", "")).value();
-  return gradients(y.rank === 0 ? y : sum(y), xs.map((item) => item.value())).map((dx, i) => Item.fromValue(dx, (xs[i] as Item).type));
+  return gradients(
+    y.rank === 0 ? y : sum(y),
+    xs.map((item) => item.value()),
+  ).map((dx, i) => Item.fromValue(dx, (xs[i] as Item).type));
 };
 
 interface Step {
@@ -33,7 +37,11 @@ function optimizer(slotCount: number, update: (step: Step, call: Call) => readon
     const n = rest.length / (2 + slotCount);
     const outputs: Item[] = [];
     for (let i = 0; i < n; i++) {
-      const [parameter, gradientOf, ...slots] = Array.from({ length: 2 + slotCount }, (_, group) => rest[group * n + i]) as [Item, Item, ...Item[]];
+      const [parameter, gradientOf, ...slots] = Array.from({ length: 2 + slotCount }, (_, group) => rest[group * n + i]) as [
+        Item,
+        Item,
+        ...Item[],
+      ];
       const theta = parameter.shaped([parameter.size]);
       const norm = call.float("norm_coefficient", 0);
       const plain = gradientOf.shaped([parameter.size]);
@@ -64,8 +72,13 @@ export const training: Readonly<Record<string, Operation>> = {
     const beta = call.float("beta", 1);
     const gain = count > 0 ? beta : 1;
     // Nesterov's look-ahead adds the bare gradient there and gain times it here.
-    if (mode === "nesterov" && gain !== 1) throw new NotApplicable("nesterov with a factor on the gradient differs in where the factor stands");
-    const made = momentumUpdate(theta, dtheta, v as Value, number(rate, theta), { beta: call.float("alpha", 0), gain, nesterov: mode === "nesterov" });
+    if (mode === "nesterov" && gain !== 1)
+      throw new NotApplicable("nesterov with a factor on the gradient differs in where the factor stands");
+    const made = momentumUpdate(theta, dtheta, v as Value, number(rate, theta), {
+      beta: call.float("alpha", 0),
+      gain,
+      nesterov: mode === "nesterov",
+    });
     return [made.theta, made.v];
   }),
   "ai.onnx.preview.training:Adagrad": optimizer(1, ({ rate, count, theta, dtheta, slots: [s] }, call) => {
