@@ -55,16 +55,24 @@ function grown(
 }
 
 function caseOf(op: OpDefinition): Case | undefined {
-  const sizes = op.samples.map(({ inputs }) => Math.max(0, ...inputs.map(({ shape }) => sizeOf(shape))));
-  const sample = op.samples[sizes.indexOf(Math.max(...sizes))];
-  if (!sample || op.alias) return undefined;
-  const factor = Math.ceil(elements / Math.max(1, ...sizes));
+  if (op.alias) return undefined;
+  const total = ({ inputs }: OpDefinition["samples"][number]) => inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const [sample] = [...op.samples].sort((a, b) => total(b) - total(a));
+  if (!sample) return undefined;
   const lead = sample.inputs[0]?.shape[0];
-  return (
-    grown(op, sample, ({ shape }) => shape[0] === lead, factor) ??
-    grown(op, sample, (_, i) => i === 0, factor) ??
-    grown(op, sample, () => false, 1)
-  );
+  // Which inputs have rows: those as long as the first; else, one of them alone.
+  const rules = [
+    ({ shape }: SampleInput) => shape[0] === lead,
+    ...sample.inputs.map((_, which) => (_input: SampleInput, i: number) => i === which),
+  ];
+  const rule = rules.find((which) => grown(op, sample, which, 2));
+  let best = grown(op, sample, () => false, 1);
+  for (let factor = 2; rule && best && best.size < elements; factor *= 2) {
+    const larger = grown(op, sample, rule, factor);
+    if (!larger || larger.size <= best.size) break;
+    best = larger;
+  }
+  return best;
 }
 
 /** A program of the one instruction, and memory filled for it. */

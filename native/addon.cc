@@ -184,7 +184,8 @@ bool ReadRun(const Napi::CallbackInfo& info, bool background, ProgramHandle* pro
   for (napi_value memory : *keep) {
     Bytes bytes;
     if (!ReadTypedArray(env, memory, napi_uint8_array, "run: each memory must be a Uint8Array", &bytes)) return false;
-    if (background && !bytes.shared) return Throw(env, "run: memories must be on SharedArrayBuffers, which cannot be detached while a thread works in them");
+    if (background && !bytes.shared)
+      return Throw(env, "run: memories must be on SharedArrayBuffers, which cannot be detached while a thread works in them");
     request->memories.push_back({bytes.data, static_cast<int64_t>(bytes.length)});
   }
   if (!TypeOf(env, control, &type)) return false;
@@ -303,7 +304,8 @@ bool Prepare(napi_env env, Environment& environment) {
   if (environment.finished != nullptr) return true;
   napi_value name;
   if (napi_create_string_utf8(env, "minibatch run", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, Answer, &environment.finished) != napi_ok) {
+      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, Answer, &environment.finished) !=
+          napi_ok) {
     environment.finished = nullptr;
     return Failed(env, "start");
   }
@@ -360,7 +362,8 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   Napi::Array isas = Napi::Array::New(env);
   for (int32_t i = 0; i < kernels.usable_count; i++) isas.Set(static_cast<uint32_t>(i), Napi::String::New(env, kernels.usable[i]->isa));
   Napi::Array names = Napi::Array::New(env);
-  for (int32_t i = 0; i < kernels.table->count; i++) names.Set(static_cast<uint32_t>(i), Napi::String::New(env, kernels.table->kernels[i].name));
+  for (int32_t i = 0; i < kernels.table->count; i++)
+    names.Set(static_cast<uint32_t>(i), Napi::String::New(env, kernels.table->kernels[i].name));
   result.Set("isa", Napi::String::New(env, kernels.table->isa));
   result.Set("isas", isas);
   result.Set("threads", Napi::Number::New(env, HardwareThreads()));

@@ -31,8 +31,8 @@ namespace {
 
 #if defined(__x86_64__)
 struct Features {
-  bool avx2 = false;    // AVX2 and FMA
-  bool avx512 = false;  // F, BW, DQ, VL, and the former
+  bool avx2 = false;    // AVX2, FMA and F16C, as native/target/avx2.cc is compiled
+  bool avx512 = false;  // F, BW, DQ and VL, and the former
 };
 
 // Which registers the operating system saves; an instruction set without it faults at its first instruction.
@@ -49,11 +49,12 @@ Features Detect() {
   const bool osxsave = (c & bit_OSXSAVE) != 0;
   const bool avx = (c & bit_AVX) != 0;
   const bool fma = (c & bit_FMA) != 0;
-  if (!osxsave || !avx || !fma) return result;
+  const bool f16c = (c & bit_F16C) != 0;
+  if (!osxsave || !avx || !fma || !f16c) return result;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return result;
   const uint64_t saved = SavedRegisters();
-  constexpr uint64_t kYmm = 0x06;     // xmm and ymm
-  constexpr uint64_t kZmm = 0xe6;     // the same, mask registers and zmm
+  constexpr uint64_t kYmm = 0x06;  // xmm and ymm
+  constexpr uint64_t kZmm = 0xe6;  // the same, mask registers and zmm
   constexpr uint32_t k512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
   result.avx2 = (b & bit_AVX2) != 0 && (saved & kYmm) == kYmm;
   result.avx512 = result.avx2 && (b & k512) == k512 && (saved & kZmm) == kZmm;

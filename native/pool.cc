@@ -132,7 +132,7 @@ struct Crew::Shared {
   std::atomic<int32_t> sleepers{0};
   std::atomic<int32_t> users{1};
   std::mutex mutex;
-  std::condition_variable wake;        // of helpers
+  std::condition_variable wake;  // of helpers
   std::condition_variable leader_wake;
 
   // Runs some of the pieces that are left; how many, 0 when none was left.

@@ -78,7 +78,8 @@ struct Program::Decoder {
   }
 
   bool Names(std::string_view names) {
-    if (static_cast<int64_t>(names.size()) > kMaxNames) return Fail(Text("program: names are longer than %lld characters", static_cast<long long>(kMaxNames)));
+    if (static_cast<int64_t>(names.size()) > kMaxNames)
+      return Fail(Text("program: names are longer than %lld characters", static_cast<long long>(kMaxNames)));
     for (size_t begin = 0; begin < names.size();) {
       const size_t stop = std::min(names.find('\n', begin), names.size());
       const std::string_view name = names.substr(begin, stop - begin);
@@ -86,7 +87,8 @@ struct Program::Decoder {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
       });
       if (name.empty() || static_cast<int64_t>(name.size()) > kMaxName || !plain) {
-        return Fail(Text("program: a name must have 1 to %lld letters, digits or _.-, name %zu has not", static_cast<long long>(kMaxName), program.names_.size()));
+        return Fail(Text("program: a name must have 1 to %lld letters, digits or _.-, name %zu has not", static_cast<long long>(kMaxName),
+                         program.names_.size()));
       }
       program.names_.emplace_back(name);
       begin = stop + 1;
@@ -130,12 +132,13 @@ struct Program::Decoder {
     slice.size = slice.size == 0 ? 0 : nonzero_bytes / element;
     const int64_t bytes = slice.size * element;
     if (offset % element != 0 || spec.bytes_per_step % element != 0) {
-      return Fail(Text("program: a slice must start at a multiple of its element of %lld bytes in every step, got byte %lld and %lld bytes per step",
-                       static_cast<long long>(element), static_cast<long long>(offset), static_cast<long long>(spec.bytes_per_step)));
+      return Fail(Text(
+          "program: a slice must start at a multiple of its element of %lld bytes in every step, got byte %lld and %lld bytes per step",
+          static_cast<long long>(element), static_cast<long long>(offset), static_cast<long long>(spec.bytes_per_step)));
     }
     if (offset > spec.bytes || bytes > spec.bytes - offset) {
-      return Fail(Text("program: a slice must end inside its memory of %lld bytes, got %lld bytes at %lld", static_cast<long long>(spec.bytes),
-                       static_cast<long long>(bytes), static_cast<long long>(offset)));
+      return Fail(Text("program: a slice must end inside its memory of %lld bytes, got %lld bytes at %lld",
+                       static_cast<long long>(spec.bytes), static_cast<long long>(bytes), static_cast<long long>(offset)));
     }
     spec.reach = std::max(spec.reach, offset + bytes);
     spec.alignment = std::max(spec.alignment, element);
@@ -159,10 +162,10 @@ struct Program::Decoder {
         if (a.memory != b.memory || !Overlap(a.offset, bytes(o), b.offset, bytes(i))) continue;
         const bool same = a.offset == b.offset && bytes(o) == bytes(i);
         if (i < outputs && same) continue;
-        return Fail(Text("%s: output %lld must not overlap %s %lld, got bytes %lld and %lld of memory %d", program.names_[instruction.name].c_str(),
-                         static_cast<long long>(o - outputs), i < outputs ? "part of input" : "output",
-                         static_cast<long long>(i < outputs ? i - begin : i - outputs), static_cast<long long>(a.offset),
-                         static_cast<long long>(b.offset), a.memory));
+        return Fail(Text("%s: output %lld must not overlap %s %lld, got bytes %lld and %lld of memory %d",
+                         program.names_[instruction.name].c_str(), static_cast<long long>(o - outputs),
+                         i < outputs ? "part of input" : "output", static_cast<long long>(i < outputs ? i - begin : i - outputs),
+                         static_cast<long long>(a.offset), static_cast<long long>(b.offset), a.memory));
       }
     }
     return true;
@@ -223,11 +226,12 @@ struct Program::Decoder {
 
   bool All(std::string_view names) {
     int64_t version = 0, count = 0;
-    if (end - at > kMaxNumbers) return Fail(Text("program: at most %lld numbers, got %lld", static_cast<long long>(kMaxNumbers), static_cast<long long>(end - at)));
+    if (end - at > kMaxNumbers)
+      return Fail(Text("program: at most %lld numbers, got %lld", static_cast<long long>(kMaxNumbers), static_cast<long long>(end - at)));
     if (!Whole("the version", 0, kMaxWhole, &version)) return false;
     if (version != kProgramVersion) {
-      return Fail(Text("program: version must be %lld, got %lld (addon and library of different versions?)", static_cast<long long>(kProgramVersion),
-                       static_cast<long long>(version)));
+      return Fail(Text("program: version must be %lld, got %lld (addon and library of different versions?)",
+                       static_cast<long long>(kProgramVersion), static_cast<long long>(version)));
     }
     if (!Names(names) || !Memories() || !Whole("the number of instructions", 0, kMaxNumbers, &count)) return false;
     for (int64_t i = 0; i < count; i++) {
@@ -286,7 +290,8 @@ std::string Program::Check(const RunRequest& request) const {
     return Text("run: the program has %lld memories, got %zu", static_cast<long long>(memory_count()), request.memories.size());
   }
   if (request.steps < 0 || request.steps > kMaxSteps) return "run: steps must be from 0 to 2147483647";
-  if (request.threads < 1 || request.threads > kMaxThreads) return Text("run: threads must be from 1 to %d, got %d", kMaxThreads, request.threads);
+  if (request.threads < 1 || request.threads > kMaxThreads)
+    return Text("run: threads must be from 1 to %d, got %d", kMaxThreads, request.threads);
   if (request.first < 0 || request.first > request.last || request.last > instruction_count()) {
     return Text("run: instructions must be a range inside 0 to %lld, got %lld to %lld", static_cast<long long>(instruction_count()),
                 static_cast<long long>(request.first), static_cast<long long>(request.last));
@@ -299,11 +304,12 @@ std::string Program::Check(const RunRequest& request) const {
     const MemorySpec& spec = memories_[i];
     const MemoryRange& memory = request.memories[i];
     int64_t needed = 0;
-    bool fits = !__builtin_mul_overflow(spec.bytes_per_step, request.steps, &needed) && memory.bytes >= needed && memory.bytes >= spec.bytes;
+    bool fits =
+        !__builtin_mul_overflow(spec.bytes_per_step, request.steps, &needed) && memory.bytes >= needed && memory.bytes >= spec.bytes;
     if (fits && request.steps > 0) {
       // Were a step's slices to reach beyond bytes_per_step, the last step would need more than the product.
-      fits = !__builtin_mul_overflow(spec.bytes_per_step, request.steps - 1, &needed) && !__builtin_add_overflow(needed, spec.reach, &needed) &&
-             memory.bytes >= needed;
+      fits = !__builtin_mul_overflow(spec.bytes_per_step, request.steps - 1, &needed) &&
+             !__builtin_add_overflow(needed, spec.reach, &needed) && memory.bytes >= needed;
     }
     if (!fits) {
       return Text("run: memory %zu must have %lld bytes and %lld in each of %lld steps, got %lld", i, static_cast<long long>(spec.bytes),
@@ -356,11 +362,15 @@ RunResult Program::Run(const RunRequest& request) const {
   std::unique_ptr<State> state = TakeState();
   Crew crew(request.threads);
   if (state == nullptr || !crew.ok()) {
-    result.error = Text("run: no memory for %lld bytes of scratch", static_cast<long long>(state == nullptr ? scratch_bytes_ : kWorkerScratch));
+    result.error =
+        Text("run: no memory for %lld bytes of scratch", static_cast<long long>(state == nullptr ? scratch_bytes_ : kWorkerScratch));
     return result;
   }
 
-  const int64_t end_slice = request.last == request.first ? 0 : instructions_[request.last - 1].slices + instructions_[request.last - 1].inputs + instructions_[request.last - 1].outputs;
+  const int64_t end_slice =
+      request.last == request.first
+          ? 0
+          : instructions_[request.last - 1].slices + instructions_[request.last - 1].inputs + instructions_[request.last - 1].outputs;
   state->moving.clear();
   for (int64_t i = request.last == request.first ? 0 : instructions_[request.first].slices; i < end_slice; i++) {
     const Place& place = places_[i];
@@ -395,8 +405,9 @@ RunResult Program::Run(const RunRequest& request) const {
       }
       if (leader.bad_index >= 0 || leader.bad_bound >= 0) {
         const int64_t index = operation - state->operations.data();
-        result.error = Text("%s: index %lld is out of range for %lld (instruction %lld)", names_[instructions_[index].name].c_str(),
-                            static_cast<long long>(leader.bad_index), static_cast<long long>(leader.bad_bound), static_cast<long long>(index));
+        result.error =
+            Text("%s: index %lld is out of range for %lld (instruction %lld)", names_[instructions_[index].name].c_str(),
+                 static_cast<long long>(leader.bad_index), static_cast<long long>(leader.bad_bound), static_cast<long long>(index));
         break;
       }
     }

@@ -6,15 +6,15 @@ import { describe, MinibatchError } from "./errors.ts";
 import type { Store } from "./graph/graph.ts";
 import { Layout } from "./graph/layout.ts";
 import { program } from "./graph/program.ts";
-import { type Box, type Node, Value, source } from "./ops/define.ts";
+import { type Box, type Node, source, Value } from "./ops/define.ts";
 import { executor } from "./run/backend.ts";
 import { Cache } from "./run/cache.ts";
 import { evaluate, inspected } from "./run/evaluate.ts";
 import type { LoadedProgram } from "./run/executor.ts";
 import { Memory } from "./run/memory.ts";
 import { show } from "./shape.ts";
-import { type Tensor, asTensor, fromArray } from "./tensor.ts";
-import { type Target, Trace, currentTrace, traced } from "./trace.ts";
+import { asTensor, fromArray, type Tensor } from "./tensor.ts";
+import { currentTrace, type Target, Trace, traced } from "./trace.ts";
 
 export type TensorTree = Tensor | readonly TensorTree[] | { readonly [name: string]: TensorTree };
 
@@ -45,7 +45,9 @@ function flattenTree(tree: unknown, where: string): { values: Value[]; rebuild(r
       const parts = Object.entries(item).map(([name, inner]) => [name, shapeOf(inner, `${path}.${name}`)] as const);
       return (results) => Object.fromEntries(parts.map(([name, part]) => [name, part(results)]));
     }
-    throw new MinibatchError(`compile: the function must return tensors, arrays or objects of them, got ${describe(item)}${path ? ` at ${path}` : ""} (${where})`);
+    throw new MinibatchError(
+      `compile: the function must return tensors, arrays or objects of them, got ${describe(item)}${path ? ` at ${path}` : ""} (${where})`,
+    );
   };
   const rebuild = shapeOf(tree, "");
   return { values, rebuild };
@@ -58,7 +60,10 @@ function trace(f: (...args: Tensor[]) => unknown, args: readonly Value[], where:
     layout.add("input", `argument${i}`, arg.type);
     return asTensor(source({ kind: "argument", name: `argument${i}` }, arg.type));
   });
-  const { values, rebuild } = flattenTree(traced(record, () => f(...inputs)), where);
+  const { values, rebuild } = flattenTree(
+    traced(record, () => f(...inputs)),
+    where,
+  );
   const stores: Store[] = [];
   const store = (value: Value, name: string) => {
     layout.add("out", name, value.type);
@@ -131,13 +136,17 @@ export function compile<F extends (...args: never[]) => TensorTree>(f: F & ((...
   const programs = new Cache<Compiled>(32);
   const compiled = (...args: Tensor[]): TensorTree => {
     args.forEach((arg, i) => {
-      if (!(arg instanceof Value)) throw new MinibatchError(`${where}: argument ${i + 1} must be a tensor, got ${describe(arg)}; tensor(...) makes one`);
+      if (!(arg instanceof Value))
+        throw new MinibatchError(`${where}: argument ${i + 1} must be a tensor, got ${describe(arg)}; tensor(...) makes one`);
     });
     // Inside another traced function this one is part of it.
     if (currentTrace()) return f(...args);
     const now = args.map((arg) => arg.snapshot());
     const key = now.map((v) => `${v.dtype}${show(v.shape)}`).join(",");
-    return call(programs.get(key, () => trace(f, now, where)), now);
+    return call(
+      programs.get(key, () => trace(f, now, where)),
+      now,
+    );
   };
   Object.defineProperties(compiled, { name: { value: where }, length: { value: f.length } });
   return compiled as unknown as F;

@@ -2,7 +2,7 @@
 import { checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { Value } from "./ops/define.ts";
 import { show } from "./shape.ts";
-import { type Tensor, type TensorLike, asTensor, tensor } from "./tensor.ts";
+import { asTensor, type Tensor, type TensorLike, tensor } from "./tensor.ts";
 
 export interface Dataset {
   readonly x: Tensor;
@@ -19,9 +19,14 @@ export function dataset(x: TensorLike, y: TensorLike, options: { classes?: reado
   checkOptions("dataset", options, ["classes"]);
   const inputs = x instanceof Value ? asTensor(x) : tensor(x);
   const labels = y instanceof Value ? asTensor(y) : tensor(y);
-  if (inputs.rank < 1 || labels.rank < 1) throw new ShapeError(`dataset: x and y need a first axis that counts the examples, got ${show(inputs.shape)} and ${show(labels.shape)}`);
+  if (inputs.rank < 1 || labels.rank < 1)
+    throw new ShapeError(
+      `dataset: x and y need a first axis that counts the examples, got ${show(inputs.shape)} and ${show(labels.shape)}`,
+    );
   if (inputs.shape[0] !== labels.shape[0]) {
-    throw new ShapeError(`dataset: x and y must have equally many rows, got ${inputs.shape[0]} and ${labels.shape[0]} (shapes ${show(inputs.shape)}, ${show(labels.shape)})`);
+    throw new ShapeError(
+      `dataset: x and y must have equally many rows, got ${inputs.shape[0]} and ${labels.shape[0]} (shapes ${show(inputs.shape)}, ${show(labels.shape)})`,
+    );
   }
   const { classes } = options;
   if (classes !== undefined && (!Array.isArray(classes) || classes.some((name) => typeof name !== "string"))) {

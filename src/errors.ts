@@ -105,5 +105,7 @@ export function checkNumber(where: string, name: string, value: unknown, bounds:
     min !== undefined ? `from ${min}` : above !== undefined ? `above ${above}` : "",
     max !== undefined ? `to ${max}` : below !== undefined ? `below ${below}` : "",
   ].filter(Boolean);
-  throw new MinibatchError(`${where}: ${name} must be a ${whole ? "whole" : "finite"} number${rules.length ? ` ${rules.join(" ")}` : ""}, got ${describe(value)}`);
+  throw new MinibatchError(
+    `${where}: ${name} must be a ${whole ? "whole" : "finite"} number${rules.length ? ` ${rules.join(" ")}` : ""}, got ${describe(value)}`,
+  );
 }

@@ -1,5 +1,5 @@
 // Public exports, nothing else. Importing ./tensor.ts gives every value its methods.
-export { checkGradients, type CheckGradientsOptions, type GradientReport } from "./check/gradients.ts";
+export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
 export { compile, type TensorTree } from "./compile.ts";
 export { type Dataset, dataset } from "./dataset.ts";
 export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";
@@ -31,8 +31,19 @@ export {
 export { binaryCrossEntropy, crossEntropy, huber, type Loss, meanAbsoluteError, meanSquaredError } from "./nn/losses.ts";
 export { type Metric, metrics } from "./nn/metrics.ts";
 export { elasticNet, l1, l2, type Regularizer } from "./nn/regularizers.ts";
-export { ops } from "./ops/public.ts";
-export { adagrad, adam, type AdamOptions, adamW, type Epsilon, momentum, nesterov, type Optimizer, type OptimizerOptions, rmsprop, sgd } from "./optim/optimizers.ts";
+export {
+  type AdamOptions,
+  adagrad,
+  adam,
+  adamW,
+  type Epsilon,
+  momentum,
+  nesterov,
+  type Optimizer,
+  type OptimizerOptions,
+  rmsprop,
+  sgd,
+} from "./optim/optimizers.ts";
 export { type At, type Schedule, schedule } from "./optim/schedules.ts";
 export { type Backend, backend } from "./run/backend.ts";
 export type { Shape } from "./shape.ts";
@@ -43,16 +54,17 @@ export {
   full,
   gradients,
   type NestedNumbers,
-  ones,
   type Operand,
-  randomNormal,
+  ones,
+  ops,
   type RandomOptions,
+  randomNormal,
   randomUniform,
   scalar,
   type Tensor,
-  tensor,
   type TensorLike,
   type TensorOptions,
+  tensor,
   type Variable,
   variable,
   zeros,

@@ -1,29 +1,30 @@
 // The model as users hold it: a stack of layers with its weights, and what one does with it. It puts together what nn,
 // train and io offer, and guards the weights while a run works on them.
-import { type TypedArray, convert } from "./dtype.ts";
-import { type Dataset, checkDataset } from "./dataset.ts";
+
+import { checkDataset, type Dataset } from "./dataset.ts";
+import { convert, type TypedArray } from "./dtype.ts";
 import { BusyError, checkNumber, checkOptions, describe, MinibatchError } from "./errors.ts";
 import { gradients } from "./graph/gradient.ts";
-import { GraphView, type Store, graphOf } from "./graph/graph.ts";
+import { GraphView, graphOf, type Store } from "./graph/graph.ts";
 import { readModel, saveModel } from "./io/model-file.ts";
 import type { Layer } from "./nn/layer.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "./nn/losses.ts";
-import { Network, type Structure, checkLayers } from "./nn/network.ts";
-import { type RegularizerDefinition, penaltyOf } from "./nn/regularizers.ts";
+import { checkLayers, Network, type Structure } from "./nn/network.ts";
+import { penaltyOf, type RegularizerDefinition } from "./nn/regularizers.ts";
 import { summarize } from "./nn/summary.ts";
 import { Weights } from "./nn/weights.ts";
-import { Value, source } from "./ops/define.ts";
+import { source, Value } from "./ops/define.ts";
 import { dropout } from "./ops/dropout.ts";
 import { checkSeed } from "./random.ts";
 import { executor } from "./run/backend.ts";
 import { evaluate } from "./run/evaluate.ts";
-import { type Shape, checkShape, show } from "./shape.ts";
-import { type Tensor, type TensorLike, type Variable, asTensor, fromArray, scalar, tensor, variableOn } from "./tensor.ts";
+import { checkShape, type Shape, show } from "./shape.ts";
+import { asTensor, fromArray, scalar, type Tensor, type TensorLike, tensor, type Variable, variableOn } from "./tensor.ts";
 import { Evaluator } from "./train/evaluator.ts";
 import type { Epoch, MetricRecord } from "./train/history.ts";
-import { type FitOptions, checkFitOptions } from "./train/options.ts";
+import { checkFitOptions, type FitOptions } from "./train/options.ts";
 import { Predictor, rowsOf } from "./train/predictor.ts";
-import { type PredictAs } from "./train/programs.ts";
+import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
 import { type Run, RunControl, RunHandle } from "./train/run.ts";
 import { tableOf } from "./train/table.ts";
@@ -45,9 +46,12 @@ export interface PredictOptions {
 
 export interface Model {
   /** Trains on the rows of a data set. Throws at once for wrong options; later failures reject. */
-  fit<D extends Dataset | undefined = undefined, M extends MetricRecord = {}>(train: Dataset, options: FitOptions<D, M>): Run<Epoch<D, M>>;
+  fit<D extends Dataset | undefined = undefined, M extends MetricRecord = Record<never, never>>(
+    train: Dataset,
+    options: FitOptions<D, M>,
+  ): Run<Epoch<D, M>>;
   /** Loss, error and metrics over a data set, by the loss the model was trained with unless another is given. */
-  evaluate<M extends MetricRecord = {}>(
+  evaluate<M extends MetricRecord = Record<never, never>>(
     data: Dataset,
     options?: { loss?: Loss | undefined; metrics?: M | undefined; threads?: number | undefined },
   ): Promise<Evaluation & { readonly metrics: { readonly [K in keyof M]: number } }>;
@@ -109,7 +113,10 @@ class SequentialModel implements Model {
 
   #need(what: string): Built {
     if (this.#built) return this.#built;
-    throw new MinibatchError(`${what}: the model has no weights yet; call fit, or build({ shape }) with the shape of one example`, "NOT_BUILT");
+    throw new MinibatchError(
+      `${what}: the model has no weights yet; call fit, or build({ shape }) with the shape of one example`,
+      "NOT_BUILT",
+    );
   }
 
   #notBusy(what: string): void {
@@ -127,7 +134,10 @@ class SequentialModel implements Model {
     return this;
   }
 
-  fit<D extends Dataset | undefined = undefined, M extends MetricRecord = {}>(train: Dataset, options: FitOptions<D, M>): Run<Epoch<D, M>> {
+  fit<D extends Dataset | undefined = undefined, M extends MetricRecord = Record<never, never>>(
+    train: Dataset,
+    options: FitOptions<D, M>,
+  ): Run<Epoch<D, M>> {
     this.#notBusy("fit");
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
@@ -137,7 +147,9 @@ class SequentialModel implements Model {
     const { structure } = built;
     const last = this.#network.layers.at(-1)?.kind;
     if (settings.loss.refuses !== undefined && settings.loss.refuses === last) {
-      throw new MinibatchError(`fit: ${settings.loss.kind} works on logits, and the last layer is ${last}; leave the ${last} out (predict(x, { as: "probabilities" }) applies it)`);
+      throw new MinibatchError(
+        `fit: ${settings.loss.kind} works on logits, and the last layer is ${last}; leave the ${last} out (predict(x, { as: "probabilities" }) applies it)`,
+      );
     }
     const table = tableOf("fit: train", data, settings.loss, structure.inputShape, structure.outputShape);
     const devTable = settings.dev && tableOf("fit: dev", settings.dev, settings.loss, structure.inputShape, structure.outputShape);
@@ -186,7 +198,7 @@ class SequentialModel implements Model {
     return handle as unknown as Run<Epoch<D, M>>;
   }
 
-  async evaluate<M extends MetricRecord = {}>(
+  async evaluate<M extends MetricRecord = Record<never, never>>(
     data: Dataset,
     options: { loss?: Loss | undefined; metrics?: M | undefined; threads?: number | undefined } = {},
   ): Promise<Evaluation & { readonly metrics: { readonly [K in keyof M]: number } }> {
@@ -194,16 +206,23 @@ class SequentialModel implements Model {
     const { structure, weights } = this.#need("evaluate");
     const given = options.loss === undefined ? this.#remembered?.loss : lossDefinition("evaluate", options.loss);
     if (!given) throw new MinibatchError("evaluate: the model was never trained, so its loss is not known; give { loss }");
-    const threads = options.threads === undefined ? executor().threads : checkNumber("evaluate", "threads", options.threads, { whole: true, min: 1, max: 256 });
+    const threads =
+      options.threads === undefined
+        ? executor().threads
+        : checkNumber("evaluate", "threads", options.threads, { whole: true, min: 1, max: 256 });
     const checked = checkDataset("evaluate", data);
     const table = tableOf("evaluate", checked, given, structure.inputShape, structure.outputShape);
     const wanted = Object.entries(options.metrics ?? {});
-    for (const [name, metric] of wanted) if (typeof metric !== "function") throw new MinibatchError(`evaluate: metrics.${name} must be a metric such as metrics.f1, got ${describe(metric)}`);
+    for (const [name, metric] of wanted)
+      if (typeof metric !== "function")
+        throw new MinibatchError(`evaluate: metrics.${name} must be a metric such as metrics.f1, got ${describe(metric)}`);
     const held = this.#hold(weights);
     try {
       const { loss, error, outputs } = await new Evaluator(this.#network, structure, given, table, wanted.length > 0).run(held, threads);
       const tensors = outputs && fromArray(outputs, [table.rows, ...structure.outputShape]);
-      const metrics = Object.fromEntries(wanted.map(([name, metric]) => [name, tensors ? (evaluate([metric(tensors, checked.y)])[0] as TypedArray)[0] : Number.NaN]));
+      const metrics = Object.fromEntries(
+        wanted.map(([name, metric]) => [name, tensors ? (evaluate([metric(tensors, checked.y)])[0] as TypedArray)[0] : Number.NaN]),
+      );
       const { regularizer, batchSize } = this.#remembered ?? {};
       return {
         loss: loss + (options.loss === undefined ? penaltyOf(regularizer, held, batchSize ?? 1) : 0),
@@ -265,7 +284,10 @@ class SequentialModel implements Model {
     stores.push({ value: output, memory: "out", name: "output" });
     if (options.backward) {
       const loss = this.#remembered?.loss;
-      const labels = loss?.kind === "crossEntropy" ? asTensor(source({ kind: "argument", name: "y" }, { shape: [rows], dtype: "i32" })) : hole("y", output.shape);
+      const labels =
+        loss?.kind === "crossEntropy"
+          ? asTensor(source({ kind: "argument", name: "y" }, { shape: [rows], dtype: "i32" }))
+          : hole("y", output.shape);
       const cost = loss ? loss(output, labels) : output.mean();
       stores.push({ value: cost, memory: "out", name: "cost" });
       gradients(cost, [...parameters.values()]).forEach((value, i) => {
@@ -285,7 +307,11 @@ class SequentialModel implements Model {
     if (!(x instanceof Value)) throw new MinibatchError(`forward: expected a tensor, got ${describe(x)}; tensor(...) makes one`);
     this.#built ??= this.#take(Weights.initialised(this.#network.build(x.shape.slice(1)), 0));
     const { structure } = this.#built;
-    if (show(x.shape.slice(1)) !== show(structure.inputShape)) throw new MinibatchError(`forward: the model takes a batch of examples of shape ${show(structure.inputShape)}, got ${show(x.shape)}`, "SHAPE");
+    if (show(x.shape.slice(1)) !== show(structure.inputShape))
+      throw new MinibatchError(
+        `forward: the model takes a batch of examples of shape ${show(structure.inputShape)}, got ${show(x.shape)}`,
+        "SHAPE",
+      );
     const byName = new Map([...this.#variables(), ...this.#statistics()].map((v) => [v.name, v]));
     const step = ++this.#dropoutCalls;
     return this.#network.forward(x.dtype === "f32" ? x : asTensor(x).mul(fromArray(new Float32Array([1]), [])), {
@@ -305,12 +331,16 @@ class SequentialModel implements Model {
   #statisticVariables: readonly Variable[] | undefined;
 
   #statistics(): readonly Variable[] {
-    this.#statisticVariables ??= this.#need("forward").structure.states.map((entry) => this.#variable(entry.name, entry.shape, (weights) => weights.stateOf(entry)));
+    this.#statisticVariables ??= this.#need("forward").structure.states.map((entry) =>
+      this.#variable(entry.name, entry.shape, (weights) => weights.stateOf(entry)),
+    );
     return this.#statisticVariables;
   }
 
   #variables(): readonly Variable[] {
-    this.#parameters ??= this.#need("parameters").structure.parameters.map((entry) => this.#variable(entry.name, entry.shape, (weights) => weights.parameter(entry)));
+    this.#parameters ??= this.#need("parameters").structure.parameters.map((entry) =>
+      this.#variable(entry.name, entry.shape, (weights) => weights.parameter(entry)),
+    );
     return this.#parameters;
   }
 
@@ -341,9 +371,13 @@ export function sequential(layers: readonly Layer[]): Model {
 }
 
 /** Reads a model from a safetensors file. `layers`: the kinds of one's own that it names; no code is run from a file. */
-export async function loadModel(file: string | URL, options: { layers?: readonly { readonly kind: string }[] | undefined } = {}): Promise<Model> {
+export async function loadModel(
+  file: string | URL,
+  options: { layers?: readonly { readonly kind: string }[] | undefined } = {},
+): Promise<Model> {
   checkOptions("loadModel", options, ["layers"]);
-  if (options.layers !== undefined && !Array.isArray(options.layers)) throw new MinibatchError(`loadModel: layers must be an array of kinds, got ${describe(options.layers)}`);
+  if (options.layers !== undefined && !Array.isArray(options.layers))
+    throw new MinibatchError(`loadModel: layers must be an array of kinds, got ${describe(options.layers)}`);
   const { network, weights, loss } = await readModel(file, options.layers ?? []);
   return new SequentialModel(network, weights, loss);
 }
@@ -353,4 +387,3 @@ export function insideOf(where: string, model: unknown): { network: Network; wei
   if (model instanceof SequentialModel) return model.inside();
   throw new MinibatchError(`${where}: expected a model such as sequential([...]) makes, got ${describe(model)}`);
 }
-

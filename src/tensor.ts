@@ -1,16 +1,37 @@
 // Tensors as users hold them: a traced value with methods. The methods for ops come from the op table; this file adds
 // making tensors, looking at their numbers, and variables. Knows no layer, no training.
-import { type DType, type TypedArray, type TypedArrayOf, convert, dtypeOf, newArray } from "./dtype.ts";
+import { convert, type DType, dtypeOf, newArray, type TypedArray, type TypedArrayOf } from "./dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { gradients as gradientsOf } from "./graph/gradient.ts";
-import { type Box, type Source, Value, source } from "./ops/define.ts";
-import { type Methods, maximum, methods, minimum, mul, sqrt, add as addOp, div, sumSquares } from "./ops/public.ts";
+import { type Box, type Source, source, Value } from "./ops/define.ts";
+import {
+  add as addOp,
+  div,
+  type Functions,
+  ops as functions,
+  type Methods,
+  maximum,
+  methods,
+  minimum,
+  mul,
+  sqrt,
+  sumSquares,
+} from "./ops/public.ts";
 import { checkSeed, normal, uniform } from "./random.ts";
 import { evaluate, evaluateLater, knownData } from "./run/evaluate.ts";
-import { type Shape, checkShape, resolveAxis, sameShape, show, sizeOf } from "./shape.ts";
+import { checkShape, resolveAxis, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 import { currentTrace } from "./trace.ts";
 
-export type AnyTypedArray = Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array;
+export type AnyTypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array;
 export type NestedNumbers = number | readonly NestedNumbers[];
 /** What every function that reads values accepts. */
 export type TensorLike = Tensor | NestedNumbers | AnyTypedArray | readonly AnyTypedArray[];
@@ -22,6 +43,9 @@ export interface NestedOfRank {
   3: number[][][];
   4: number[][][][];
 }
+
+/** Every op as a function of tensors; `ops.relu(x)` is `x.relu()`. */
+export const ops = functions as unknown as Functions<Tensor>;
 
 /** A value: what it shows never changes. It is computed when looked at. */
 export interface Tensor extends Value, Methods<Tensor> {
@@ -71,7 +95,8 @@ function copied<D extends DType>(data: TypedArray, dtype: D | undefined): TypedA
 
 function nested(data: TypedArray, shape: Shape): NestedNumbers {
   let at = 0;
-  const build = (axis: number): NestedNumbers => (axis === shape.length ? (data[at++] as number) : Array.from({ length: shape[axis] as number }, () => build(axis + 1)));
+  const build = (axis: number): NestedNumbers =>
+    axis === shape.length ? (data[at++] as number) : Array.from({ length: shape[axis] as number }, () => build(axis + 1));
   return build(0);
 }
 
@@ -87,7 +112,8 @@ const looking = {
     return (evaluate([this])[0] as TypedArray)[0] as number;
   },
   toArray(this: Value, rank?: number): NestedNumbers {
-    if (rank !== undefined && rank !== this.rank) throw new ShapeError(`toArray: the tensor has rank ${this.rank}, asked for ${rank} (shape ${show(this.shape)})`);
+    if (rank !== undefined && rank !== this.rank)
+      throw new ShapeError(`toArray: the tensor has rank ${this.rank}, asked for ${rank} (shape ${show(this.shape)})`);
     return nested(evaluate([this])[0] as TypedArray, this.shape);
   },
   async read(this: Value, dtype?: DType): Promise<TypedArray> {
@@ -96,7 +122,8 @@ const looking = {
   detach(this: Value): Tensor {
     const now = this.snapshot();
     const known = knownData(now);
-    if (!known && currentTrace()) throw new MinibatchError("detach: a traced value has no numbers yet; detach it outside the traced function");
+    if (!known && currentTrace())
+      throw new MinibatchError("detach: a traced value has no numbers yet; detach it outside the traced function");
     return fromArray(known ?? (evaluate([now])[0] as TypedArray), this.shape);
   },
 };
@@ -115,7 +142,12 @@ function dtypeFor(data: AnyTypedArray): DType {
 }
 
 export function isTypedArray(data: unknown): data is AnyTypedArray {
-  return ArrayBuffer.isView(data) && !(data instanceof DataView) && typeof (data as unknown as { [0]: unknown })[0] !== "bigint" && !/^BigU?Int/.test(data.constructor.name);
+  return (
+    ArrayBuffer.isView(data) &&
+    !(data instanceof DataView) &&
+    typeof (data as unknown as { 0: unknown })[0] !== "bigint" &&
+    !/^BigU?Int/.test(data.constructor.name)
+  );
 }
 
 function checkAttached(where: string, data: AnyTypedArray): void {
@@ -170,7 +202,8 @@ export function readNumbers(where: string, data: unknown, dtype?: DType): { data
   if (typeof data === "number") return { data: convert([data], dtype ?? "f32"), shape: [] };
   if (isTypedArray(data)) {
     checkAttached(where, data);
-    if (data instanceof Uint32Array && data.some((x) => x > 0x7fffffff)) throw new MinibatchError(`${where}: whole numbers above 2^31 - 1 do not fit i32; pass a Float64Array`);
+    if (data instanceof Uint32Array && data.some((x) => x > 0x7fffffff))
+      throw new MinibatchError(`${where}: whole numbers above 2^31 - 1 do not fit i32; pass a Float64Array`);
     return { data: convert(data, dtype ?? dtypeFor(data)), shape: [data.length] };
   }
   if (Array.isArray(data)) {
@@ -189,7 +222,8 @@ export function readNumbers(where: string, data: unknown, dtype?: DType): { data
 const dtypes: readonly string[] = ["f32", "f64", "i32", "u8"];
 
 function checkDType(where: string, dtype: DType | undefined): void {
-  if (dtype !== undefined && !dtypes.includes(dtype)) throw new MinibatchError(`${where}: dtype must be one of ${dtypes.join(", ")}, got ${describe(dtype)}`);
+  if (dtype !== undefined && !dtypes.includes(dtype))
+    throw new MinibatchError(`${where}: dtype must be one of ${dtypes.join(", ")}, got ${describe(dtype)}`);
 }
 
 function made(where: string, data: TensorLike, { shape, dtype }: TensorOptions): { data: TypedArray; shape: Shape } {
@@ -200,7 +234,8 @@ function made(where: string, data: TensorLike, { shape, dtype }: TensorOptions):
     return read;
   }
   checkShape(where, shape);
-  if (sizeOf(shape) !== read.data.length) throw new ShapeError(`${where}: shape ${show(shape)} holds ${sizeOf(shape)} elements, got ${read.data.length}`);
+  if (sizeOf(shape) !== read.data.length)
+    throw new ShapeError(`${where}: shape ${show(shape)} holds ${sizeOf(shape)} elements, got ${read.data.length}`);
   return { data: read.data, shape: [...shape] };
 }
 
@@ -357,12 +392,14 @@ class VariableValue extends Value implements Box {
     }
     const read = readNumbers(`assign to ${this.name}`, value, this.#dtype);
     this.#check(read.shape);
-    if (trace) throw new MinibatchError(`assign to ${this.name}: numbers are frozen while a function is traced; assign a tensor that it computes`);
+    if (trace)
+      throw new MinibatchError(`assign to ${this.name}: numbers are frozen while a function is traced; assign a tensor that it computes`);
     this.#storage.write(value instanceof Value ? convert(read.data, this.#dtype) : read.data);
   }
 
   #check(shape: Shape): void {
-    if (!sameShape(shape, this.#shape)) throw new ShapeError(`assign: variable ${this.name} has shape ${show(this.#shape)}, got ${show(shape)}`);
+    if (!sameShape(shape, this.#shape))
+      throw new ShapeError(`assign: variable ${this.name} has shape ${show(this.#shape)}, got ${show(shape)}`);
   }
 }
 
@@ -380,14 +417,17 @@ export function variable(value: TensorLike, options: TensorOptions & { name?: st
   checkOptions("variable", options, ["shape", "dtype", "name"]);
   const { name = `variable_${++variables}` } = options;
   const { data, shape } = made("variable", value, options);
-  const own = data instanceof Float64Array || data instanceof Float32Array ? convert(data, dtypeOf(data)) : convert(data, options.dtype ?? "f32");
+  const own =
+    data instanceof Float64Array || data instanceof Float32Array ? convert(data, dtypeOf(data)) : convert(data, options.dtype ?? "f32");
   return variableOn(name, shape, dtypeOf(own), new ArrayStorage(own));
 }
 
 /** The box behind a Variable, for those who update it. */
 export function boxOf(where: string, v: unknown): VariableValue {
   if (v instanceof VariableValue) return v;
-  throw new MinibatchError(`${where}: expected a variable, got ${v instanceof Value ? "a tensor (its value never changes)" : describe(v)}; variable(...) makes one`);
+  throw new MinibatchError(
+    `${where}: expected a variable, got ${v instanceof Value ? "a tensor (its value never changes)" : describe(v)}; variable(...) makes one`,
+  );
 }
 
 /** One gradient per tensor, in order: dcost/dv for each v, of the shape of v; zeros where the cost does not depend on it. */

@@ -3,6 +3,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
@@ -258,7 +259,7 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
       "floats as memory": ["program", [new Float32Array(n), shared(4 * n)], good, /must be a Uint8Array/],
       "a bare buffer as memory": ["program", [new ArrayBuffer(4 * n), shared(4 * n)], good, /must be a Uint8Array/],
       "a proxy of a memory": ["program", [new Proxy(shared(4 * n), {}), shared(4 * n)], good, /must be a Uint8Array/],
-      "a hole in the memories": ["program", [, shared(4 * n)], good, /must be a Uint8Array/],
+      "a hole in the memories": ["program", [undefined, shared(4 * n)], good, /must be a Uint8Array/],
       "a lying length": [
         "program",
         [Object.defineProperty(shared(4), "length", { value: 1000 }), shared(4 * n)],
@@ -304,6 +305,15 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
         expect(() => addon.start(handle, given as Uint8Array[], options as Options, () => {})).toThrow(message);
       });
     }
+
+    test("another addon's external as program", async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { _handle: handle } = server as unknown as { _handle: { _externalStream: NativeProgram } };
+      expect(String(Object.prototype.toString.call(handle._externalStream))).toBe("[object Object]");
+      expect(() => addon.runSync(handle._externalStream, memories(), good)).toThrow("program must come from compile");
+      await new Promise((resolve) => server.close(resolve));
+    });
 
     test("start wants shared memory and a callback", () => {
       const plain = [new Uint8Array(4 * n), new Uint8Array(4 * n)];
@@ -362,6 +372,15 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
         code: `let left = 200; const next = () => { if (left--) run(next, 2); else console.log("done"); }; next();`,
         status: 0,
         stdout: "done\n",
+      },
+      "memories live as long as the run that uses them": {
+        code: `
+          // Large enough to be mapped alone, so that using it after it was freed faults.
+          const { program: large } = addon.compile("add", Float64Array.from(${JSON.stringify([...doublingProgram(4_000_000)])}));
+          addon.start(large, [new Uint8Array(new SharedArrayBuffer(16_000_000))], { steps: 50, first: 0, last: 1, threads: 2 }, (error, steps) => { clearInterval(timer); console.log(error, steps); });
+          const timer = setInterval(() => { gc(); }, 2);`,
+        status: 0,
+        stdout: "null 50\n",
       },
       "process.exit in the middle of runs": {
         code: `run(() => {}); run(() => {}, 2 ** 31 - 1, 1); setTimeout(() => process.exit(3), 30);`,
@@ -432,7 +451,7 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
 });
 
 function node(code: string, env: Record<string, string> = {}): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, ["-e", code], {
+  return spawnSync(process.execPath, ["--expose-gc", "-e", code], {
     encoding: "utf8",
     timeout: 30_000,
     env: { ...process.env, NODE_OPTIONS: "", ...env },

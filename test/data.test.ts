@@ -16,6 +16,7 @@ import {
   iris,
   kFold,
   oneHot,
+  type SplitCommon,
   split,
   standardize,
   suggestBatchSize,
@@ -217,7 +218,7 @@ describe("split", () => {
   });
 
   it("takes fractions that add up, and a smaller count of training rows", () => {
-    const sizes = (m: number, options: Parameters<typeof split>[1] & { dev: number; test: number }) => {
+    const sizes = (m: number, options: SplitCommon & { dev: number; test: number }) => {
       const { train, dev, test } = split(numbered(m), options);
       return [train, dev, test].map((part) => part.x.shape[0]);
     };
@@ -459,6 +460,7 @@ describe("standardize", () => {
   it("says what it wants", () => {
     expect(() => standardize([[1]] as unknown as Dataset)).toThrow(/^standardize: takes a data set or a tensor, got an array of 1$/);
     expect(() => standardize(tensor([[1], [Number.NaN]]))).toThrow(/values must be finite, got NaN in row 1, feature 0/);
+    expect(() => standardize(tensor([1e308, 1e308], { dtype: "f64" }))).toThrow(/must have a finite sum/);
     expect(() => standardize(tensor([], { shape: [0, 3] }))).toThrow(/there must be rows and features, got \[0, 3\]/);
     expect(() => standardize(tensor([[1, 2]])).transform([[1, 2, 3]])).toThrow(
       /transform: rows must have the training set's shape \[2\], got \[1, 3\]$/,

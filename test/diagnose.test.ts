@@ -25,6 +25,8 @@ describe("diagnose", () => {
     expect(diagnose({ trainError: 0.15, devError: 0.16, baselineError: 0.14 }).verdict).toBe("good fit");
     expect(diagnose({ trainError: 0.15, devError: 0.16 }).verdict).toBe("high bias");
     expect(diagnose({ trainError: 0, devError: 0 }).verdict).toBe("good fit");
+    expect(diagnose({ trainError: 0.021, devError: 0.03 }).verdict).toBe("high bias");
+    expect(diagnose({ trainError: 0.019, devError: 0.04 }).verdict).toBe("high variance");
     expect(diagnose({ trainError: 0.05, devError: 0.01, baselineError: 0.06 }).verdict).toBe("good fit");
   });
 

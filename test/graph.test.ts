@@ -1,21 +1,32 @@
 // The passes from a traced graph to a program: planning with and without reuse, fusion, verification, poison, drawings.
+
+import {
+  batchNorm,
+  crossEntropy,
+  dense,
+  dropout,
+  ops,
+  gradients as publicGradients,
+  randomNormal,
+  relu,
+  sequential,
+  tensor,
+} from "minibatch";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { dense, batchNorm, relu, dropout, sequential, crossEntropy, ops, gradients as publicGradients, tensor, randomNormal } from "minibatch";
 import { gradients } from "../src/graph/gradient.ts";
-import { GraphView, type Store, graphOf } from "../src/graph/graph.ts";
+import { GraphView, graphOf, type Store } from "../src/graph/graph.ts";
 import { Layout } from "../src/graph/layout.ts";
-import { type Program, type ProgramOptions, encode, printProgram, program } from "../src/graph/program.ts";
+import { encode, type Program, type ProgramOptions, printProgram, program } from "../src/graph/program.ts";
 import { pack, view } from "../src/graph/segment.ts";
 import { verify } from "../src/graph/verify.ts";
-import { Value, scoped, source } from "../src/ops/define.ts";
-import { add, mul, square, sub } from "../src/ops/elementwise.ts";
+import { scoped, source, type Value } from "../src/ops/define.ts";
+import { add, mul, relu as reluOp, square, sub } from "../src/ops/elementwise.ts";
 import { linear, matmul } from "../src/ops/linalg.ts";
-import { batchNorm as batchNormOp } from "../src/ops/normalization.ts";
 import { softmaxCrossEntropy } from "../src/ops/loss.ts";
 import { reshape } from "../src/ops/movement.ts";
-import { mean, sum, sumSquares } from "../src/ops/reduce.ts";
+import { batchNorm as batchNormOp } from "../src/ops/normalization.ts";
 import { adamUpdate } from "../src/ops/optimizer.ts";
-import { relu as reluOp } from "../src/ops/elementwise.ts";
+import { mean, sum, sumSquares } from "../src/ops/reduce.ts";
 import { normal } from "../src/random.ts";
 import { Memory } from "../src/run/memory.ts";
 import { typescriptExecutor } from "../src/run/typescript.ts";
@@ -54,13 +65,22 @@ function trainingStep(): { stores: Store[]; layout: Layout } {
     { value: add(mul(at("state", "running"), 0.9), mul(center, 0.1)), memory: "state", name: "running" },
   ];
   const update = (name: string, theta: Value, g: Value) => {
-    const next = adamUpdate(theta, g, at("slots", `m.${name}`), at("slots", `v.${name}`), at("hyper", "lr"), at("hyper", "c1"), at("hyper", "c2"), {
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-8,
-      inside: false,
-      weightDecay: 0,
-    });
+    const next = adamUpdate(
+      theta,
+      g,
+      at("slots", `m.${name}`),
+      at("slots", `v.${name}`),
+      at("hyper", "lr"),
+      at("hyper", "c1"),
+      at("hyper", "c2"),
+      {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        inside: false,
+        weightDecay: 0,
+      },
+    );
     stores.push({ value: g, memory: "dtheta", name }, { value: next.theta, memory: "theta", name });
     stores.push({ value: next.m, memory: "slots", name: `m.${name}` }, { value: next.v, memory: "slots", name: `v.${name}` });
   };
@@ -82,20 +102,28 @@ function run(p: Program, layout: Layout, steps = 4): Record<string, number[]> {
   fill("theta", "plain", 2);
   memory.view("theta", { shape: [96 - 88], dtype: "f64" }, layout.find("theta", "decay").byteOffset + 88 * 8).fill(0);
   const plain = layout.find("theta", "plain");
-  for (const [from, size] of [[8, 8], [24, 8], [35, 13]] as const) memory.view("theta", { shape: [size], dtype: "f64" }, plain.byteOffset + from * 8).fill(0);
+  for (const [from, size] of [
+    [8, 8],
+    [24, 8],
+    [35, 13],
+  ] as const)
+    memory.view("theta", { shape: [size], dtype: "f64" }, plain.byteOffset + from * 8).fill(0);
   fill("input", "x", 3);
   const y = layout.find("input", "y");
   memory.view("input", y, y.byteOffset).set([0, 1, 2, 0, 1, 2]);
   const hyper = layout.memory("hyper").bytes;
   memory.ensure("hyper", hyper * steps);
   for (let s = 0; s < steps; s++) {
-    const put = (name: string, value: number) => memory.view("hyper", scalar, s * hyper + layout.find("hyper", name).byteOffset).fill(value);
+    const put = (name: string, value: number) =>
+      memory.view("hyper", scalar, s * hyper + layout.find("hyper", name).byteOffset).fill(value);
     put("lr", 0.01);
     put("c1", 1 - 0.9 ** (s + 1));
     put("c2", 1 - 0.999 ** (s + 1));
   }
   typescriptExecutor.load(p).runSync(memory, { steps, threads: 1 });
-  return Object.fromEntries(["theta", "dtheta", "slots", "state", "out"].map((name) => [name, Array.from(new Float64Array(memory.get(name).slice().buffer))]));
+  return Object.fromEntries(
+    ["theta", "dtheta", "slots", "state", "out"].map((name) => [name, Array.from(new Float64Array(memory.get(name).slice().buffer))]),
+  );
 }
 
 function made(options: ProgramOptions = {}): { program: Program; layout: Layout } {
@@ -130,7 +158,7 @@ describe("a training program", () => {
     vi.stubEnv("MINIBATCH_DEBUG", "1");
     const { program: p, layout } = made();
     expect(run(p, layout)).toEqual(run(made().program, layout));
-    expect(run(p, layout)["out"]?.every(Number.isFinite)).toBe(true);
+    expect(run(p, layout).out?.every(Number.isFinite)).toBe(true);
   });
 
   it("a planted early free is seen", () => {
@@ -138,7 +166,7 @@ describe("a training program", () => {
     const { program: p, layout } = made();
     // Frees the output of the first product right after it was made, although batch norm reads it next.
     const broken: Program = { ...p, instructions: p.instructions.map((i, n) => (n === 0 ? { ...i, frees: i.outputs } : i)) };
-    expect(run(broken, layout)["out"]?.some(Number.isNaN)).toBe(true);
+    expect(run(broken, layout).out?.some(Number.isNaN)).toBe(true);
     expect(() => verify(broken)).toThrow("were written");
   });
 
@@ -158,7 +186,9 @@ describe("a training program", () => {
     const { program: p } = made();
     expect(p.instructions.filter((i) => i.op.name === "cast" || i.op.name === "pack")).toEqual([]);
     const update = p.instructions.find((i) => i.op.name === "adamUpdate");
-    expect(update?.outputs.map((o) => [o.memory, o.byteOffset])).toEqual([0, 2, 3].map((i) => [update.inputs[i]?.memory, update.inputs[i]?.byteOffset]));
+    expect(update?.outputs.map((o) => [o.memory, o.byteOffset])).toEqual(
+      [0, 2, 3].map((i) => [update?.inputs[i]?.memory, update?.inputs[i]?.byteOffset]),
+    );
   });
 
   it("is encoded as finite numbers and printed one line an instruction", () => {
@@ -182,17 +212,32 @@ describe("verify", () => {
     expect(() => verify(p)).not.toThrow();
   });
   it("refuses a slice that ends outside its memory", () => {
-    expect(() => verify(changed(0, (i) => ({ ...i, outputs: i.outputs.map((o) => ({ ...o, byteOffset: 1 << 20 })) })))).toThrow("reaches byte");
+    expect(() => verify(changed(0, (i) => ({ ...i, outputs: i.outputs.map((o) => ({ ...o, byteOffset: 1 << 20 })) })))).toThrow(
+      "reaches byte",
+    );
   });
   it("refuses to read what nobody wrote", () => {
-    expect(() => verify(changed(0, (i) => ({ ...i, inputs: i.inputs.map((s) => ({ ...s, memory: arena, byteOffset: 0 })) })))).toThrow("were written");
+    expect(() => verify(changed(0, (i) => ({ ...i, inputs: i.inputs.map((s) => ({ ...s, memory: arena, byteOffset: 0 })) })))).toThrow(
+      "were written",
+    );
   });
   it("refuses an output over an input that the op may not overwrite", () => {
     const index = p.instructions.findIndex((i) => i.op.name === "linear" && i.inputs.some((s) => s.memory === arena));
-    expect(() => verify(changed(index, (i) => ({ ...i, outputs: [{ ...(i.outputs[0] as (typeof i.outputs)[0]), byteOffset: i.inputs.find((s) => s.memory === arena)?.byteOffset as number }] })))).toThrow("writes output");
+    expect(() =>
+      verify(
+        changed(index, (i) => ({
+          ...i,
+          outputs: [
+            { ...(i.outputs[0] as (typeof i.outputs)[0]), byteOffset: i.inputs.find((s) => s.memory === arena)?.byteOffset as number },
+          ],
+        })),
+      ),
+    ).toThrow("writes output");
   });
   it("refuses a slice at an odd offset", () => {
-    expect(() => verify(changed(0, (i) => ({ ...i, outputs: i.outputs.map((o) => ({ ...o, byteOffset: o.byteOffset + 1 })) })))).toThrow("odd offset");
+    expect(() => verify(changed(0, (i) => ({ ...i, outputs: i.outputs.map((o) => ({ ...o, byteOffset: o.byteOffset + 1 })) })))).toThrow(
+      "odd offset",
+    );
   });
 });
 
@@ -217,7 +262,10 @@ describe("stores", () => {
     layout.add("out", "both", { shape: [2], dtype: "f64" });
     const next = mul(s, 10);
     // `both` reads the old s after the new one was computed.
-    const stores = [{ value: next, memory: "state", name: "s" }, { value: sub(square(next), s), memory: "out", name: "both" }];
+    const stores = [
+      { value: next, memory: "state", name: "s" },
+      { value: sub(square(next), s), memory: "out", name: "both" },
+    ];
     const read = runStores(stores, layout, [1, 2]);
     expect(read("state", 2)).toEqual([10, 20]);
     expect(read("out", 2)).toEqual([99, 398]);
@@ -227,7 +275,10 @@ describe("stores", () => {
     const layout = new Layout();
     const a = hole(layout, "state", "a", [8]);
     const b = hole(layout, "state", "b", [8]);
-    const stores = [{ value: add(b, 0), memory: "state", name: "a" }, { value: add(a, 0), memory: "state", name: "b" }];
+    const stores = [
+      { value: add(b, 0), memory: "state", name: "a" },
+      { value: add(a, 0), memory: "state", name: "b" },
+    ];
     const read = runStores(stores, layout, [...Array(8).fill(1), ...Array(8).fill(2)]);
     expect(read("state", 16)).toEqual([...Array(8).fill(2), ...Array(8).fill(1)]);
   });
@@ -237,9 +288,17 @@ describe("stores", () => {
     const s = hole(layout, "state", "s", [2]);
     for (const name of ["p", "q", "r"]) layout.add("out", name, { shape: [2], dtype: "f64" });
     const twice = mul(s, 2);
-    const stores = [{ value: twice, memory: "out", name: "p" }, { value: reshape(twice, [2]), memory: "out", name: "q" }, { value: s, memory: "out", name: "r" }];
+    const stores = [
+      { value: twice, memory: "out", name: "p" },
+      { value: reshape(twice, [2]), memory: "out", name: "q" },
+      { value: s, memory: "out", name: "r" },
+    ];
     const read = runStores(stores, layout, [3, 4]);
-    expect([read("out", 2), read("out", 2, 64), read("out", 2, 128)]).toEqual([[6, 8], [6, 8], [3, 4]]);
+    expect([read("out", 2), read("out", 2, 64), read("out", 2, 128)]).toEqual([
+      [6, 8],
+      [6, 8],
+      [3, 4],
+    ]);
   });
 
   it("a parameter seen twice gets the sum of both gradients", () => {
@@ -268,17 +327,28 @@ describe("stores", () => {
 
 describe("gradients", () => {
   it("wants one number", () => {
-    expect(() => publicGradients(tensor([1, 2]), [])).toThrow("gradients: the cost must be one number, got shape [2]; take its mean() or sum()");
+    expect(() => publicGradients(tensor([1, 2]), [])).toThrow(
+      "gradients: the cost must be one number, got shape [2]; take its mean() or sum()",
+    );
   });
   it("is zero where the cost does not depend on a tensor", () => {
     const [a, b] = [tensor([1, 2]), tensor([3, 4, 5])];
     const [da, db] = publicGradients(a.square().sum(), [a, b]);
-    expect([da.toArray(1), db.toArray(1)]).toEqual([[2, 4], [0, 0, 0]]);
+    expect([da.toArray(1), db.toArray(1)]).toEqual([
+      [2, 4],
+      [0, 0, 0],
+    ]);
   });
   it("adds what flows back along several paths", () => {
-    const x = tensor([[1, 2], [3, 4]]);
+    const x = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
     const [g] = publicGradients(x.matmul(x).sum().add(x.sum()), [x]);
-    expect(g.toArray(2)).toEqual([[8, 12], [10, 14]]);
+    expect(g.toArray(2)).toEqual([
+      [8, 12],
+      [10, 14],
+    ]);
   });
 });
 
@@ -311,7 +381,12 @@ describe("eager values", () => {
     const b = a.matmul(a).relu();
     expect(b.data()).toEqual(b.data());
     expect(b.data()).not.toBe(b.data());
-    expect(ops.softmax(tensor([[5, 2, -1, 3]])).toArray(2)[0]?.map((p) => Number(p.toFixed(3)))).toEqual([0.842, 0.042, 0.002, 0.114]);
+    expect(
+      ops
+        .softmax(tensor([[5, 2, -1, 3]]))
+        .toArray(2)[0]
+        ?.map((p) => Number(p.toFixed(3))),
+    ).toEqual([0.842, 0.042, 0.002, 0.114]);
   });
   it("crossEntropy of one row", () => {
     expect(crossEntropy()(tensor([[5, 2, -1, 3]]), tensor(Int32Array.of(0))).item()).toBeCloseTo(-Math.log(0.842), 3);

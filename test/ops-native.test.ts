@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { deserialize, serialize } from "node:v8";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { FloatType } from "../src/dtype.ts";
+import { packOp, viewOp } from "../src/graph/segment.ts";
 import type { OpDefinition, View } from "../src/ops/define.ts";
 import { table } from "../src/ops/table.ts";
 import { findAddon } from "../src/run/addon.ts";
@@ -19,7 +20,7 @@ interface Case {
   readonly dtype: FloatType;
   readonly encoded: EncodedCase;
   readonly expected: readonly View[];
-  /** All float inputs are of the type under test, so a native op has a kernel for it. */
+  /** Floats in, floats out: whoever has a kernel at all has one for that. */
   readonly plain: boolean;
 }
 type Result = { readonly memory: Uint8Array; readonly sameBytes: boolean } | { readonly unsupported: true } | { readonly error: string };
@@ -44,7 +45,7 @@ function casesOf(op: OpDefinition): Case[] {
       const expected = op.infer(inputs, sample.attributes).map(poisoned);
       op.kernel(copies(inputs), expected, sample.attributes);
       const over = overOf(op, inputs, expected);
-      const plain = sample.inputs.every((input) => (input.dtype ?? "float") === "float");
+      const plain = [...inputs, ...expected].every((view) => view.dtype === dtype);
       const layouts = [
         { over: [], shifted: false, how: "" },
         // Where slices start matters to loads and stores, not to the cutting into pieces, for which large samples are there.
@@ -88,8 +89,8 @@ if (!addon || !path) {
   const cases = native.flatMap(casesOf);
   const answers = new Map<string, Answer>();
 
-  test("every kernel belongs to an entry of the table", () => {
-    const names = table.map((op) => op.name);
+  test("every kernel belongs to an entry of the table, or to the graph", () => {
+    const names = [...table, viewOp, packOp].map((op) => op.name);
     expect(kernels.filter((name) => !names.includes(name))).toEqual([]);
   });
 

@@ -201,7 +201,9 @@ describe("a run", () => {
     setTimeout(() => controller.abort(new Error("enough")), 40);
     await expect(run).rejects.toThrow("enough");
     expect(model.predictSync([0, 0, 0, 0]).shape).toEqual([2]);
-    await expect(model.fit(train, { loss: crossEntropy(), optimizer: adam(), epochs: 1, signal: controller.signal })).rejects.toThrow("enough");
+    await expect(model.fit(train, { loss: crossEntropy(), optimizer: adam(), epochs: 1, signal: controller.signal })).rejects.toThrow(
+      "enough",
+    );
   });
 
   it("a failure of onEpoch rejects the run and counts as handled when a loop got it", async () => {

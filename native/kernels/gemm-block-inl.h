@@ -12,6 +12,7 @@ constexpr int64_t kMinRowBlock = 64;
 // enough rows of A share the pass.
 constexpr int64_t kWholePackRowBytes = 3072;
 constexpr int64_t kWholePackRows = 128;
+constexpr int64_t kPackRows = 8;
 // Packing a panel inside its first tile pays from this many tiles on; 32 registers need no packing (GEMM in place reads L2
 // fast enough for 8 x 3 tiles).
 constexpr bool kPackOnFirstUse = MB_REGISTER_ISA == 2;
@@ -90,16 +91,23 @@ struct Blocks {
     if (turned) TransposeInto(buffer, span, rows, columns, x.c + top + left * x.c_column, x.c_column, begin > 0);
   }
 
-  // Columns [left, right) over depth [begin, end), all rows.
-  void RunColumns(int64_t left, int64_t right, int64_t begin, int64_t end, bool whole_pack, int64_t row_blocks) const {
-    if (whole_pack) {
+  // All panels of columns [left, right), a few rows of B at a time so that they are read in sequence.
+  void PackColumns(int64_t left, int64_t right, int64_t begin, int64_t end) const {
+    const int64_t step = x.b_column == 1 ? kPackRows : end - begin;
+    for (int64_t p = begin; p < end; p += step) {
+      const int64_t rows = end - p < step ? end - p : step;
       T* to = reinterpret_cast<T*>(scratch);
       ForPanels(left, right, x.m, [&](int64_t column, int width) {
         const int64_t span = width * kLanes, columns = x.n - column < span ? x.n - column : span;
-        PackPanel(x.b + begin * x.b_row + column * x.b_column, x.b_row, x.b_column, end - begin, width, columns, to);
+        PackPanel(x.b + p * x.b_row + column * x.b_column, x.b_row, x.b_column, rows, width, columns, to + (p - begin) * span);
         to += (end - begin) * span;
       });
     }
+  }
+
+  // Columns [left, right) over depth [begin, end), all rows.
+  void RunColumns(int64_t left, int64_t right, int64_t begin, int64_t end, bool whole_pack, int64_t row_blocks) const {
+    if (whole_pack) PackColumns(left, right, begin, end);
     const int64_t units = (x.m + 7) / 8;  // blocks begin at multiples of 8 rows
     for (int64_t r = 0; r < row_blocks; r++) {
       const int64_t top = EvenPart(units, row_blocks, r) * 8, next = EvenPart(units, row_blocks, r + 1) * 8;

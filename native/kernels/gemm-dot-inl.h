@@ -19,28 +19,28 @@ constexpr int64_t kDotMinDepth = 32;
 // Sums over the lanes of `count` registers (a multiple of 4).
 MB_REGISTER_INLINE void SumLanesOf(const Lanes32<float>::Value* x, int count, float* sums) {
   using Q = Register<float, 16>;
-#pragma GCC unroll 8
+  MB_REGISTER_UNROLL
   for (int i = 0; i < count; i += 4) {
     Q::Value q[4];
-#pragma GCC unroll 4
+    MB_REGISTER_UNROLL
     for (int j = 0; j < 4; j++) {
       q[j] = Lanes32<float>::Low(x[i + j]) + Lanes32<float>::High(x[i + j]);
     }
-    const Q::Value u = __builtin_shufflevector(q[0], q[1], 0, 1, 4, 5) + __builtin_shufflevector(q[0], q[1], 2, 3, 6, 7);
-    const Q::Value v = __builtin_shufflevector(q[2], q[3], 0, 1, 4, 5) + __builtin_shufflevector(q[2], q[3], 2, 3, 6, 7);
-    Q::Store(sums + i, __builtin_shufflevector(u, v, 0, 2, 4, 6) + __builtin_shufflevector(u, v, 1, 3, 5, 7));
+    const Q::Value u = MB_REGISTER_SHUFFLE(Index4x32, q[0], q[1], 0, 1, 4, 5) + MB_REGISTER_SHUFFLE(Index4x32, q[0], q[1], 2, 3, 6, 7);
+    const Q::Value v = MB_REGISTER_SHUFFLE(Index4x32, q[2], q[3], 0, 1, 4, 5) + MB_REGISTER_SHUFFLE(Index4x32, q[2], q[3], 2, 3, 6, 7);
+    Q::Store(sums + i, MB_REGISTER_SHUFFLE(Index4x32, u, v, 0, 2, 4, 6) + MB_REGISTER_SHUFFLE(Index4x32, u, v, 1, 3, 5, 7));
   }
 }
 MB_REGISTER_INLINE void SumLanesOf(const Lanes32<double>::Value* x, int count, double* sums) {
   using Q = Register<double, 16>;
-#pragma GCC unroll 16
+  MB_REGISTER_UNROLL
   for (int i = 0; i < count; i += 2) {
     Q::Value q[2];
-#pragma GCC unroll 2
+    MB_REGISTER_UNROLL
     for (int j = 0; j < 2; j++) {
       q[j] = Lanes32<double>::Low(x[i + j]) + Lanes32<double>::High(x[i + j]);
     }
-    Q::Store(sums + i, __builtin_shufflevector(q[0], q[1], 0, 2) + __builtin_shufflevector(q[0], q[1], 1, 3));
+    Q::Store(sums + i, MB_REGISTER_SHUFFLE(Index2x64, q[0], q[1], 0, 2) + MB_REGISTER_SHUFFLE(Index2x64, q[0], q[1], 1, 3));
   }
 }
 
@@ -58,19 +58,19 @@ MB_REGISTER_INLINE void DotTile(const T* a, int64_t a_row, const DotOperand<T>& 
   constexpr int kLanes = R::kLanes;
   constexpr int kSums = (kRows * kColumns + 3) / 4 * 4;
   V sum[kSums];
-#pragma GCC unroll 32
+  MB_REGISTER_UNROLL
   for (int i = 0; i < kSums; i++) sum[i] = V{};
   const T* right_data = b.data;
   int64_t p = depth;
   for (; p >= kLanes; p -= kLanes) {
     V left[kRows];
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) left[i] = R::Load(a + i * a_row);
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kColumns; j++) {
       V right = R::Load(right_data + j * b.column);
       R::Pin(right);
-#pragma GCC unroll 8
+      MB_REGISTER_UNROLL
       for (int i = 0; i < kRows; i++) sum[i * kColumns + j] = R::Fma(left[i], right, sum[i * kColumns + j]);
     }
     a += kLanes;
@@ -79,12 +79,12 @@ MB_REGISTER_INLINE void DotTile(const T* a, int64_t a_row, const DotOperand<T>& 
   if (p > 0) {
     const int rest = static_cast<int>(p);
     V left[kRows];
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) left[i] = R::LoadPartial(a + i * a_row, rest);
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kColumns; j++) {
       const V right = R::LoadPartial(right_data + j * b.column, rest);
-#pragma GCC unroll 8
+      MB_REGISTER_UNROLL
       for (int i = 0; i < kRows; i++) sum[i * kColumns + j] = R::Fma(left[i], right, sum[i * kColumns + j]);
     }
   }
@@ -101,26 +101,26 @@ template <typename T, int kRows, int kColumns>
 MB_REGISTER_INLINE void DotFinish(const Product<T>& x, int64_t row, const DotEnd& end, T* sums) {
   T* c = x.c + row * x.c_row;
   if (end.add) {
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) {
-#pragma GCC unroll 8
+      MB_REGISTER_UNROLL
       for (int j = 0; j < kColumns; j++) sums[i * kColumns + j] = c[i * x.c_row + j * x.c_column] + sums[i * kColumns + j];
     }
   }
   if (end.last && x.bias) {
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) {
-#pragma GCC unroll 8
+      MB_REGISTER_UNROLL
       for (int j = 0; j < kColumns; j++) sums[i * kColumns + j] += x.bias[j];
     }
   }
   if (end.last && x.relu) {
-#pragma GCC unroll 32
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows * kColumns; i++) sums[i] = 0 > sums[i] ? 0 : sums[i];
   }
-#pragma GCC unroll 8
+  MB_REGISTER_UNROLL
   for (int i = 0; i < kRows; i++) {
-#pragma GCC unroll 8
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kColumns; j++) c[i * x.c_row + j * x.c_column] = sums[i * kColumns + j];
   }
 }

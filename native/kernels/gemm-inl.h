@@ -119,10 +119,12 @@ static MatmulPlan<T> PlanMatmul(const Call& call) {
   x.relu = false;
   plan.batch = 1;
   for (int i = 0; i < c.rank - 2; i++) plan.batch *= c.shape[i];
-  plan.a_size = x.m * x.k;
-  plan.b_size = x.k * x.n;
-  plan.c_size = x.m * x.n;
   ChoosePath(plan, transpose_a, transpose_b);
+  // With no matrices in the batch these products might overflow.
+  const bool some = plan.path != Path::kNothing;
+  plan.a_size = some ? a.size / plan.batch : 0;
+  plan.b_size = some ? b.size / plan.batch : 0;
+  plan.c_size = some ? c.size / plan.batch : 0;
   CutIntoParts(plan);
   return plan;
 }

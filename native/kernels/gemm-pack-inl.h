@@ -11,41 +11,33 @@ constexpr int kTransposeBlock = kTransposeBytes / static_cast<int>(sizeof(T));
 // halves, so that only shuffles inside 128 bits remain: half of the shuffles of the usual way.
 #if MB_REGISTER_ISA >= 2
 MB_REGISTER_INLINE void TransposeBlock(const float* src, int64_t src_stride, float* dst, int64_t dst_stride) {
-  using Q = Register<float, 16>;
-  using R = Register<float, 32>;
-#pragma GCC unroll 2
+  using R = Lanes32<float>;
+  MB_REGISTER_UNROLL
   for (int half = 0; half < 2; half++) {
     R::Value x[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-      const Q::Value low = Q::Load(src + i * src_stride + 4 * half), high = Q::Load(src + (i + 4) * src_stride + 4 * half);
-      x[i] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
-    }
-    const R::Value t0 = __builtin_shufflevector(x[0], x[1], 0, 8, 1, 9, 4, 12, 5, 13);
-    const R::Value t1 = __builtin_shufflevector(x[0], x[1], 2, 10, 3, 11, 6, 14, 7, 15);
-    const R::Value t2 = __builtin_shufflevector(x[2], x[3], 0, 8, 1, 9, 4, 12, 5, 13);
-    const R::Value t3 = __builtin_shufflevector(x[2], x[3], 2, 10, 3, 11, 6, 14, 7, 15);
+    MB_REGISTER_UNROLL
+    for (int i = 0; i < 4; i++) x[i] = R::Join(src + i * src_stride + 4 * half, src + (i + 4) * src_stride + 4 * half);
+    const R::Value t0 = MB_REGISTER_SHUFFLE(Index8x32, x[0], x[1], 0, 8, 1, 9, 4, 12, 5, 13);
+    const R::Value t1 = MB_REGISTER_SHUFFLE(Index8x32, x[0], x[1], 2, 10, 3, 11, 6, 14, 7, 15);
+    const R::Value t2 = MB_REGISTER_SHUFFLE(Index8x32, x[2], x[3], 0, 8, 1, 9, 4, 12, 5, 13);
+    const R::Value t3 = MB_REGISTER_SHUFFLE(Index8x32, x[2], x[3], 2, 10, 3, 11, 6, 14, 7, 15);
     float* out = dst + 4 * half * dst_stride;
-    R::Store(out, __builtin_shufflevector(t0, t2, 0, 1, 8, 9, 4, 5, 12, 13));
-    R::Store(out + dst_stride, __builtin_shufflevector(t0, t2, 2, 3, 10, 11, 6, 7, 14, 15));
-    R::Store(out + 2 * dst_stride, __builtin_shufflevector(t1, t3, 0, 1, 8, 9, 4, 5, 12, 13));
-    R::Store(out + 3 * dst_stride, __builtin_shufflevector(t1, t3, 2, 3, 10, 11, 6, 7, 14, 15));
+    R::Store(out, MB_REGISTER_SHUFFLE(Index8x32, t0, t2, 0, 1, 8, 9, 4, 5, 12, 13));
+    R::Store(out + dst_stride, MB_REGISTER_SHUFFLE(Index8x32, t0, t2, 2, 3, 10, 11, 6, 7, 14, 15));
+    R::Store(out + 2 * dst_stride, MB_REGISTER_SHUFFLE(Index8x32, t1, t3, 0, 1, 8, 9, 4, 5, 12, 13));
+    R::Store(out + 3 * dst_stride, MB_REGISTER_SHUFFLE(Index8x32, t1, t3, 2, 3, 10, 11, 6, 7, 14, 15));
   }
 }
 MB_REGISTER_INLINE void TransposeBlock(const double* src, int64_t src_stride, double* dst, int64_t dst_stride) {
-  using Q = Register<double, 16>;
-  using R = Register<double, 32>;
-#pragma GCC unroll 2
+  using R = Lanes32<double>;
+  MB_REGISTER_UNROLL
   for (int half = 0; half < 2; half++) {
     R::Value x[2];
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++) {
-      const Q::Value low = Q::Load(src + i * src_stride + 2 * half), high = Q::Load(src + (i + 2) * src_stride + 2 * half);
-      x[i] = __builtin_shufflevector(low, high, 0, 1, 2, 3);
-    }
+    MB_REGISTER_UNROLL
+    for (int i = 0; i < 2; i++) x[i] = R::Join(src + i * src_stride + 2 * half, src + (i + 2) * src_stride + 2 * half);
     double* out = dst + 2 * half * dst_stride;
-    R::Store(out, __builtin_shufflevector(x[0], x[1], 0, 4, 2, 6));
-    R::Store(out + dst_stride, __builtin_shufflevector(x[0], x[1], 1, 5, 3, 7));
+    R::Store(out, MB_REGISTER_SHUFFLE(Index4x64, x[0], x[1], 0, 4, 2, 6));
+    R::Store(out + dst_stride, MB_REGISTER_SHUFFLE(Index4x64, x[0], x[1], 1, 5, 3, 7));
   }
 }
 #else

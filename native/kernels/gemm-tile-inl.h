@@ -41,9 +41,9 @@ MB_REGISTER_INLINE void Tile(const Panel<T>& panel, const T* a, T* c) {
   using V = typename R::Value;
   constexpr int kLanes = R::kLanes;
   V sum[kRows][kWidth];
-#pragma GCC unroll 16
+  MB_REGISTER_UNROLL
   for (int i = 0; i < kRows; i++) {
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kWidth; j++) {
       sum[i][j] = V{};
       __builtin_prefetch(c + i * panel.c_row + j * kLanes, 1);
@@ -52,25 +52,25 @@ MB_REGISTER_INLINE void Tile(const Panel<T>& panel, const T* a, T* c) {
   // One pointer per three rows and the stride times 1 and 2 as an index: few registers, few additions per step.
   constexpr int kGroups = (kRows + 2) / 3;
   const T* rows[kGroups];
-#pragma GCC unroll 16
+  MB_REGISTER_UNROLL
   for (int g = 0; g < kGroups; g++) rows[g] = a + 3 * g * panel.a_row;
   const int64_t a_row = panel.a_row, a_column = panel.a_column, b_row = panel.b_row;
   const T* b = panel.b;
   T* pack = panel.pack;
   for (int64_t p = panel.depth; p > 0; p--) {
     V right[kWidth];
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kWidth; j++) {
       right[j] = R::Load(b + j * kLanes);
       if constexpr (kPack) R::Store(pack + j * kLanes, right[j]);
     }
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) {
       const V left = R::Set(rows[i / 3][(i % 3) * a_row]);
-#pragma GCC unroll 16
+      MB_REGISTER_UNROLL
       for (int j = 0; j < kWidth; j++) sum[i][j] = R::Fma(left, right[j], sum[i][j]);
     }
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int g = 0; g < kGroups; g++) {
       rows[g] += a_column;
       asm("" : "+r"(rows[g]));  // keeps GCC from a pointer per row
@@ -80,10 +80,10 @@ MB_REGISTER_INLINE void Tile(const Panel<T>& panel, const T* a, T* c) {
   }
   const bool full = panel.last == kLanes;
   if (panel.add) {
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) {
       const T* row = c + i * panel.c_row;
-#pragma GCC unroll 16
+      MB_REGISTER_UNROLL
       for (int j = 0; j < kWidth; j++) {
         const bool whole = j + 1 < kWidth || full;
         sum[i][j] = (whole ? R::Load(row + j * kLanes) : R::LoadPartial(row + j * kLanes, panel.last)) + sum[i][j];
@@ -91,25 +91,25 @@ MB_REGISTER_INLINE void Tile(const Panel<T>& panel, const T* a, T* c) {
     }
   }
   if (panel.bias) {
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int j = 0; j < kWidth; j++) {
       const bool whole = j + 1 < kWidth || full;
       const V bias = whole ? R::Load(panel.bias + j * kLanes) : R::LoadPartial(panel.bias + j * kLanes, panel.last);
-#pragma GCC unroll 16
+      MB_REGISTER_UNROLL
       for (int i = 0; i < kRows; i++) sum[i][j] = sum[i][j] + bias;
     }
   }
   if (panel.relu) {
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int i = 0; i < kRows; i++) {
-#pragma GCC unroll 16
+      MB_REGISTER_UNROLL
       for (int j = 0; j < kWidth; j++) sum[i][j] = R::Relu(sum[i][j]);
     }
   }
-#pragma GCC unroll 16
+  MB_REGISTER_UNROLL
   for (int i = 0; i < kRows; i++) {
     T* row = c + i * panel.c_row;
-#pragma GCC unroll 16
+    MB_REGISTER_UNROLL
     for (int j = 0; j + 1 < kWidth; j++) R::Store(row + j * kLanes, sum[i][j]);
     T* end = row + (kWidth - 1) * kLanes;
     if (full) R::Store(end, sum[i][kWidth - 1]);

@@ -11,6 +11,22 @@
 #define MB_REGISTER_ISA MB_REGISTER_ID(MB_ISA)
 #define MB_REGISTER_INLINE static inline __attribute__((always_inline))
 
+// Loops over the registers of a tile must vanish, or the tile lives in memory.
+#if defined(__clang__)
+#define MB_REGISTER_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MB_REGISTER_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+// Lanes of two registers in a new order, lane i of b being i + lanes. Index: the vector of integers of the same width.
+#if defined(__clang__)
+#define MB_REGISTER_SHUFFLE(Index, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MB_REGISTER_SHUFFLE(Index, a, b, ...) __builtin_shuffle(a, b, Index{__VA_ARGS__})
+#endif
+typedef int32_t Index4x32 __attribute__((vector_size(16)));
+typedef int64_t Index2x64 __attribute__((vector_size(16)));
+
 #if MB_REGISTER_ISA == 3
 constexpr int kRegisterBytes = 64;
 #elif MB_REGISTER_ISA == 2
@@ -91,6 +107,8 @@ struct Register {
 
 // 32 bytes of lanes on every instruction set: one register, or two of 16 bytes.
 #if MB_REGISTER_ISA >= 2
+typedef int32_t Index8x32 __attribute__((vector_size(32)));
+typedef int64_t Index4x64 __attribute__((vector_size(32)));
 template <typename T>
 struct Lanes32 : Register<T, 32> {
   // Keeps GCC from loading a value again for each of its uses.
@@ -98,12 +116,16 @@ struct Lanes32 : Register<T, 32> {
   using Half = typename Register<T, 16>::Value;
   using Value = typename Register<T, 32>::Value;
   MB_REGISTER_INLINE Half Low(Value v) {
-    if constexpr (sizeof(T) == 4) return __builtin_shufflevector(v, v, 0, 1, 2, 3);
-    else return __builtin_shufflevector(v, v, 0, 1);
+    if constexpr (sizeof(T) == 4) return (Half)_mm256_castps256_ps128((__m256)v);
+    else return (Half)_mm256_castpd256_pd128((__m256d)v);
   }
   MB_REGISTER_INLINE Half High(Value v) {
-    if constexpr (sizeof(T) == 4) return __builtin_shufflevector(v, v, 4, 5, 6, 7);
-    else return __builtin_shufflevector(v, v, 2, 3);
+    if constexpr (sizeof(T) == 4) return (Half)_mm256_extractf128_ps((__m256)v, 1);
+    else return (Half)_mm256_extractf128_pd((__m256d)v, 1);
+  }
+  MB_REGISTER_INLINE Value Join(const T* low, const T* high) {
+    if constexpr (sizeof(T) == 4) return (Value)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+    else return (Value)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
   }
 };
 #else

@@ -202,22 +202,33 @@ void Refusals() {
   };
   CHECK_TEXT(one({0, 0, 0, {16}}, {0, 0, 0, {16}}), "decoded");
   CHECK_TEXT(one({0, 0, 0, {8}}, {0, 32, 0, {8}}), "decoded");
-  CHECK_TEXT(one({0, 0, 0, {8}}, {0, 28, 0, {8}}), "scale: output 0 must not overlap part of input 0, got bytes 28 and 0 of memory 0 (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {8}}, {0, 0, 0, {7}}), "scale: output 0 must not overlap part of input 0, got bytes 0 and 0 of memory 0 (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {8}}, {0, 28, 0, {8}}),
+             "scale: output 0 must not overlap part of input 0, got bytes 28 and 0 of memory 0 (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {8}}, {0, 0, 0, {7}}),
+             "scale: output 0 must not overlap part of input 0, got bytes 0 and 0 of memory 0 (instruction 0)");
   CHECK_TEXT(one({0, 0, 0, {8}}, {1, 0, 0, {7}}), "scale: sizes must be equal (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {17}}, {1, 0, 0, {17}}), "program: a slice must end inside its memory of 64 bytes, got 68 bytes at 0 (instruction 0)");
-  CHECK_TEXT(one({0, 68, 0, {0}}, {1, 0, 0, {0}}), "program: a slice must end inside its memory of 64 bytes, got 0 bytes at 68 (instruction 0)");
-  CHECK_TEXT(one({0, 2, 0, {1}}, {1, 0, 0, {1}}),
-             "program: a slice must start at a multiple of its element of 4 bytes in every step, got byte 2 and 0 bytes per step (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {1}}, {1, 0, 0, {1}}, 64, 2),
-             "program: a slice must start at a multiple of its element of 4 bytes in every step, got byte 0 and 2 bytes per step (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {9007199254740992.0, 9007199254740992.0}}, {1, 0, 0, {1}}), "program: a slice's sizes have too large a product (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {4294967296.0, 4294967296.0, 0}}, {1, 0, 0, {1}}), "program: a slice's sizes have too large a product (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {17}}, {1, 0, 0, {17}}),
+             "program: a slice must end inside its memory of 64 bytes, got 68 bytes at 0 (instruction 0)");
+  CHECK_TEXT(one({0, 68, 0, {0}}, {1, 0, 0, {0}}),
+             "program: a slice must end inside its memory of 64 bytes, got 0 bytes at 68 (instruction 0)");
+  CHECK_TEXT(
+      one({0, 2, 0, {1}}, {1, 0, 0, {1}}),
+      "program: a slice must start at a multiple of its element of 4 bytes in every step, got byte 2 and 0 bytes per step (instruction 0)");
+  CHECK_TEXT(
+      one({0, 0, 0, {1}}, {1, 0, 0, {1}}, 64, 2),
+      "program: a slice must start at a multiple of its element of 4 bytes in every step, got byte 0 and 2 bytes per step (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {9007199254740992.0, 9007199254740992.0}}, {1, 0, 0, {1}}),
+             "program: a slice's sizes have too large a product (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {4294967296.0, 4294967296.0, 0}}, {1, 0, 0, {1}}),
+             "program: a slice's sizes have too large a product (instruction 0)");
   CHECK_TEXT(one({2, 0, 0, {1}}, {1, 0, 0, {1}}), "program: a slice's memory must be a whole number from 0 to 1, got 2 (instruction 0)");
   CHECK_TEXT(one({0, 0, 4, {1}}, {1, 0, 0, {1}}), "program: a slice's dtype must be a whole number from 0 to 3, got 4 (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {1, 1, 1, 1, 1, 1, 1}}, {1, 0, 0, {1}}), "program: a slice's rank must be a whole number from 0 to 6, got 7 (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {-1}}, {1, 0, 0, {1}}), "program: a size must be a whole number from 0 to 9007199254740992, got -1 (instruction 0)");
-  CHECK_TEXT(one({0, 0, 0, {NAN}}, {1, 0, 0, {1}}), "program: a size must be a whole number from 0 to 9007199254740992, got nan (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {1, 1, 1, 1, 1, 1, 1}}, {1, 0, 0, {1}}),
+             "program: a slice's rank must be a whole number from 0 to 6, got 7 (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {-1}}, {1, 0, 0, {1}}),
+             "program: a size must be a whole number from 0 to 9007199254740992, got -1 (instruction 0)");
+  CHECK_TEXT(one({0, 0, 0, {NAN}}, {1, 0, 0, {1}}),
+             "program: a size must be a whole number from 0 to 9007199254740992, got nan (instruction 0)");
 
   std::string error;
   std::vector<double> code = Example(4).Code();
@@ -276,9 +287,14 @@ void Requests() {
   CHECK_TEXT(reason([](RunRequest& r) { r.memories.pop_back(); }), "run: the program has 4 memories, got 3");
   CHECK_TEXT(reason([](RunRequest& r) { r.memories[0].bytes = 15; }), "run: memory 0 must have 16 bytes and 0 in each of 3 steps, got 15");
   CHECK_TEXT(reason([](RunRequest& r) { r.memories[1].bytes = 47; }), "run: memory 1 must have 16 bytes and 16 in each of 3 steps, got 47");
-  CHECK_TEXT(reason([](RunRequest& r) { r.memories[1] = {nullptr, 0}; }), "run: memory 1 must have 16 bytes and 16 in each of 3 steps, got 0");
-  CHECK_TEXT(reason([](RunRequest& r) { r.memories[0].data += 2, r.memories[0].bytes += 2; }), "run: memory 0 must start at a multiple of 4 bytes");
-  CHECK_TEXT(reason([](RunRequest& r) { r.steps = kMaxSteps; }), "run: memory 1 must have 16 bytes and 16 in each of 2147483647 steps, got 48");
+  CHECK_TEXT(reason([](RunRequest& r) {
+               r.memories[1] = {nullptr, 0};
+             }),
+             "run: memory 1 must have 16 bytes and 16 in each of 3 steps, got 0");
+  CHECK_TEXT(reason([](RunRequest& r) { r.memories[0].data += 2, r.memories[0].bytes += 2; }),
+             "run: memory 0 must start at a multiple of 4 bytes");
+  CHECK_TEXT(reason([](RunRequest& r) { r.steps = kMaxSteps; }),
+             "run: memory 1 must have 16 bytes and 16 in each of 2147483647 steps, got 48");
   CHECK_TEXT(reason([](RunRequest& r) { r.steps = -1; }), "run: steps must be from 0 to 2147483647");
   CHECK_TEXT(reason([](RunRequest& r) { r.threads = 0; }), "run: threads must be from 1 to 256, got 0");
   CHECK_TEXT(reason([](RunRequest& r) { r.threads = 257; }), "run: threads must be from 1 to 256, got 257");
@@ -306,7 +322,32 @@ void Hostile() {
   w.Add(kAdd, {{0, 0, 0, {2, 0}}, {3, 160, 0, {0}}}, {{3, 160, 0, {0}}});
   const std::vector<double> good = w.Code();
   const double inf = std::numeric_limits<double>::infinity();
-  const double evil[] = {-1, 0, 1, 2, 3, 4, 5, 7, 39, 41, 80, 160, 0.5, -0.0, NAN, inf, -inf, 1e300, 5e-324, 2147483647, 2147483648.0, 4294967295.0, 9007199254740991.0, 9007199254740992.0, 9223372036854775808.0, 18446744073709551616.0};
+  const double evil[] = {-1,
+                         0,
+                         1,
+                         2,
+                         3,
+                         4,
+                         5,
+                         7,
+                         39,
+                         41,
+                         80,
+                         160,
+                         0.5,
+                         -0.0,
+                         NAN,
+                         inf,
+                         -inf,
+                         1e300,
+                         5e-324,
+                         2147483647,
+                         2147483648.0,
+                         4294967295.0,
+                         9007199254740991.0,
+                         9007199254740992.0,
+                         9223372036854775808.0,
+                         18446744073709551616.0};
   int decoded = 0, refused = 0;
   std::string error;
   for (size_t at = 0; at < good.size(); at++) {

@@ -48,7 +48,8 @@ inline void ScaleRun(const Call& call, int32_t, int64_t, int64_t, Worker&) {
 
 // sum(x) -> []: partial sums per piece in the call's scratch, then one piece that adds them in order.
 inline const char* SumCheck(const Call& call) {
-  if (call.inputs != 1 || call.outputs != 1 || call.attribute_count != 0 || call.out[0].size != 1) return "takes one input, one output of one number";
+  if (call.inputs != 1 || call.outputs != 1 || call.attribute_count != 0 || call.out[0].size != 1)
+    return "takes one input, one output of one number";
   return AllF32(call) ? nullptr : kUnsupported;
 }
 inline int64_t SumPieces(const Call& call, int32_t phase) { return phase == 0 ? (call.in[0].size + kPiece - 1) / kPiece : 1; }

@@ -6,19 +6,19 @@ import { gradients } from "../graph/gradient.ts";
 import { Layout } from "../graph/layout.ts";
 import { program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
-import { type Model, insideOf } from "../model.ts";
+import { insideOf, type Model } from "../model.ts";
 import { type Loss, lossDefinition } from "../nn/losses.ts";
 import { type SegmentName, segmentNames } from "../nn/network.ts";
-import { type Regularizer, type RegularizerDefinition, penalty } from "../nn/regularizers.ts";
+import { penalty, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { Weights } from "../nn/weights.ts";
-import { type Value, source } from "../ops/define.ts";
-import { add } from "../ops/elementwise.ts";
+import { source, type Value } from "../ops/define.ts";
 import { dropout as dropoutOp } from "../ops/dropout.ts";
+import { add } from "../ops/elementwise.ts";
 import { executor } from "../run/backend.ts";
 import { inspected } from "../run/evaluate.ts";
 import { Memory } from "../run/memory.ts";
 import { sizeOf, stridesOf } from "../shape.ts";
-import { type Tensor, type TensorLike, type Variable, asTensor, readNumbers, scalar, tensor } from "../tensor.ts";
+import { asTensor, readNumbers, scalar, type Tensor, type TensorLike, tensor, type Variable } from "../tensor.ts";
 
 export interface ParameterReport {
   readonly name: string;
@@ -76,15 +76,19 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
   const epsilon = checkNumber("checkGradients", "epsilon", options.epsilon ?? 1e-7, { above: 0, max: 1e-2 });
   const { network, weights: present } = insideOf("checkGradients", model);
   const mode = options.dropout;
-  if (mode !== undefined && mode !== "off" && mode !== "fixed mask") throw new MinibatchError(`checkGradients: dropout must be "off" or "fixed mask", got ${describe(mode)}`);
+  if (mode !== undefined && mode !== "off" && mode !== "fixed mask")
+    throw new MinibatchError(`checkGradients: dropout must be "off" or "fixed mask", got ${describe(mode)}`);
   if (mode === undefined && network.layers.some((l) => l.kind === "dropout")) {
-    throw new MinibatchError('checkGradients: the model has dropout, whose new mask at every evaluation would make the cost jump; say dropout: "off" or dropout: "fixed mask"');
+    throw new MinibatchError(
+      'checkGradients: the model has dropout, whose new mask at every evaluation would make the cost jump; say dropout: "off" or dropout: "fixed mask"',
+    );
   }
   const regularizer = options.regularizer as RegularizerDefinition | undefined;
   const xs = readNumbers("checkGradients: x", options.x, "f64");
   const ys = readNumbers("checkGradients: y", options.y);
   const rows = xs.shape[0] ?? 0;
-  if (!rows || rows !== ys.shape[0]) throw new MinibatchError(`checkGradients: x and y must have equally many rows, at least one, got ${rows} and ${ys.shape[0] ?? 0}`);
+  if (!rows || rows !== ys.shape[0])
+    throw new MinibatchError(`checkGradients: x and y must have equally many rows, at least one, got ${rows} and ${ys.shape[0] ?? 0}`);
   const structure = network.build(xs.shape.slice(1));
   loss.checkLabels("checkGradients", { data: ys.data as TypedArray, shape: ys.shape }, structure.outputShape);
   const weights = present ?? Weights.initialised(structure, 0);
@@ -104,16 +108,24 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
     state: ({ name }) => Object.defineProperty(at("state", name), "assign", { value: () => undefined }) as unknown as Variable,
     dropout: (x, keepProb, site) => (mode === "off" ? x : fixedMask(x, keepProb, site)),
   });
-  if (output.dtype !== "f64") throw new MinibatchError(`checkGradients: the check runs in f64, but the model's output is ${output.dtype}; a layer of your own converts to another type`);
+  if (output.dtype !== "f64")
+    throw new MinibatchError(
+      `checkGradients: the check runs in f64, but the model's output is ${output.dtype}; a layer of your own converts to another type`,
+    );
   const dataLoss = loss(output, asTensor(at("input", "y")));
   const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, segments.get("decay") as Value, rows) : undefined;
   const cost = term ? add(dataLoss, term) : dataLoss;
   const used = (["decay", "plain"] as const).filter((name) => structure.segments[name] > 0);
   for (const name of used) layout.add("dtheta", name, layout.find("theta", name));
-  const grads = gradients(cost, used.map((name) => segments.get(name) as Value));
+  const grads = gradients(
+    cost,
+    used.map((name) => segments.get(name) as Value),
+  );
   const costStore = { value: cost as Value, memory: "out", name: "cost" };
   const costProgram = executor().load(inspected(program([costStore], layout)));
-  const gradientProgram = executor().load(inspected(program([costStore, ...used.map((name, i) => ({ value: grads[i] as Value, memory: "dtheta", name }))], layout)));
+  const gradientProgram = executor().load(
+    inspected(program([costStore, ...used.map((name, i) => ({ value: grads[i] as Value, memory: "dtheta", name }))], layout)),
+  );
 
   const memory = new Memory();
   memory.ensure("theta", layout.memory("theta").bytes);
@@ -166,7 +178,11 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
     reports.push({ report: parameterReport(entry.name, entry.shape, pairs), pairs });
   }
   const difference = relativeDistance(reports.flatMap((r) => r.pairs));
-  return { difference, verdict: verdictOf(difference), parameters: reports.map((r) => r.report).sort((a, b) => b.difference - a.difference) };
+  return {
+    difference,
+    verdict: verdictOf(difference),
+    parameters: reports.map((r) => r.report).sort((a, b) => b.difference - a.difference),
+  };
 }
 
 function parameterReport(name: string, shape: readonly number[], pairs: readonly { approx: number; grad: number }[]): ParameterReport {
@@ -184,4 +200,3 @@ function parameterReport(name: string, shape: readonly number[], pairs: readonly
 function fixedMask(x: Tensor, keepProb: number, site: number): Tensor {
   return asTensor(dropoutOp(x, scalar(keepProb, { dtype: "f64" }), tensor(Int32Array.of(0, 0, 0)), { site }).y);
 }
-

@@ -78,24 +78,33 @@ function moments(x: ArrayLike<number>, shape: Shape, features: number): Pick<Sca
   const sum = new Float64Array(features);
   const low = new Float64Array(features).fill(Number.POSITIVE_INFINITY);
   const high = new Float64Array(features).fill(Number.NEGATIVE_INFINITY);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < features; j++) {
-      const value = x[i * features + j] as number;
-      if (!Number.isFinite(value)) {
-        throw new MinibatchError(`standardize: values must be finite, got ${value} in row ${i}, feature ${j} (both count from 0)`);
-      }
+  for (let i = 0, at = 0; i < m; i++) {
+    for (let j = 0; j < features; j++, at++) {
+      const value = x[at] as number;
       sum[j] = (sum[j] as number) + value;
-      low[j] = Math.min(low[j] as number, value);
-      high[j] = Math.max(high[j] as number, value);
+      if (value < (low[j] as number)) low[j] = value;
+      if (value > (high[j] as number)) high[j] = value;
     }
   }
+  // A value that is not finite shows in its sum, and only then is looked for.
+  if (!sum.every(Number.isFinite)) throw notFinite(x, features);
   // Rounding in the mean would leave a constant feature a tiny deviation, and dividing by that would blow it up.
   const isConstant = (j: number) => low[j] === high[j];
   const mean = sum.map((total, j) => (isConstant(j) ? (low[j] as number) : total / m));
   const squares = new Float64Array(features);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < features; j++) squares[j] = (squares[j] as number) + ((x[i * features + j] as number) - (mean[j] as number)) ** 2;
+  for (let i = 0, at = 0; i < m; i++) {
+    for (let j = 0; j < features; j++, at++) {
+      const difference = (x[at] as number) - (mean[j] as number);
+      squares[j] = (squares[j] as number) + difference * difference;
+    }
   }
   const deviation = squares.map((total, j) => (isConstant(j) ? 1 : Math.sqrt(total / m)));
   return { mean, deviation };
+}
+
+function notFinite(x: ArrayLike<number>, features: number): MinibatchError {
+  const at = Array.prototype.findIndex.call(x, (value: number) => !Number.isFinite(value));
+  if (at < 0) return new MinibatchError("standardize: values must have a finite sum, got numbers too large for double precision");
+  const [row, feature] = [Math.floor(at / features), at % features];
+  return new MinibatchError(`standardize: values must be finite, got ${x[at]} in row ${row}, feature ${feature} (both count from 0)`);
 }

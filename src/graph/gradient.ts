@@ -1,7 +1,7 @@
 // The gradient as a graph transformation: from a cost and some values, new nodes that compute dcost/dvalue.
 // Knows no particular op but `view`: parts of one segment give one packed gradient of the segment.
 import { MinibatchError, ShapeError } from "../errors.ts";
-import { type Node, Value, constantLike, scoped } from "../ops/define.ts";
+import { constantLike, type Node, scoped, Value } from "../ops/define.ts";
 import { add } from "../ops/elementwise.ts";
 import { broadcastTo } from "../ops/movement.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
@@ -34,7 +34,8 @@ function zerosLike(value: Value): Value {
 export function gradients(cost: Value, of: readonly Value[]): Value[] {
   if (!(cost instanceof Value)) throw new MinibatchError("gradients: the cost must be a tensor");
   const end = cost.snapshot();
-  if (sizeOf(end.shape) !== 1) throw new ShapeError(`gradients: the cost must be one number, got shape ${show(end.shape)}; take its mean() or sum()`);
+  if (sizeOf(end.shape) !== 1)
+    throw new ShapeError(`gradients: the cost must be one number, got shape ${show(end.shape)}; take its mean() or sum()`);
   const nodes = reachable([end]);
   const targets = of.map((value) => findReads(nodes, value));
   const active = dependents(nodes, new Set(targets.flat().map((v) => v.node)));
@@ -80,7 +81,7 @@ export function gradients(cost: Value, of: readonly Value[]): Value[] {
       if (node.op?.name === viewOp.name) {
         const segment = node.inputs[0] as Value;
         const list = parts.get(segment.node) ?? [];
-        list.push({ offset: node.attributes["offset"] as number, gradient: flowing[0] as Value });
+        list.push({ offset: node.attributes.offset as number, gradient: flowing[0] as Value });
         parts.set(segment.node, list);
         return;
       }
@@ -111,10 +112,15 @@ function mergeParts(sorted: readonly Part[], size: number): Value {
   const merged: Part[] = [];
   for (const part of sorted) {
     const last = merged.at(-1);
-    if (last && last.offset === part.offset) merged[merged.length - 1] = { offset: last.offset, gradient: add(last.gradient, part.gradient) };
+    if (last && last.offset === part.offset)
+      merged[merged.length - 1] = { offset: last.offset, gradient: add(last.gradient, part.gradient) };
     else merged.push(part);
   }
-  return pack(merged.map((p) => p.gradient), merged.map((p) => p.offset), size);
+  return pack(
+    merged.map((p) => p.gradient),
+    merged.map((p) => p.offset),
+    size,
+  );
 }
 
 /** The values in the graph that stand for `value`: itself, or every reading of the variable it is. */

@@ -76,18 +76,26 @@ export class GraphView {
 
   /** One line a node: `%3 = matmul(%1, %2) { transposeA: false } : f32[64, 10]  # dense_1`. */
   toString(): string {
-    const name = (v: Value) => `%${this.#numbers.get(v.node)}${v.node.outputs.length > 1 ? `.${v.index}` : ""}`;
+    const nameOf = (v: Value) => `%${this.#numbers.get(v.node)}${v.node.outputs.length > 1 ? `.${v.index}` : ""}`;
     const lines = this.#graph.nodes.map((node, i) => {
-      const what = node.op ? `${node.op.name}(${node.inputs.map(name).join(", ")})${showAttributes(node.attributes)}` : showSource(node.source as Source);
+      const what = node.op
+        ? `${node.op.name}(${node.inputs.map(nameOf).join(", ")})${showAttributes(node.attributes)}`
+        : showSource(node.source as Source);
       return `%${i} = ${what} : ${node.outputs.map(showType).join(", ")}${node.scope ? `  # ${node.scope}` : ""}`;
     });
-    for (const store of this.#graph.stores) lines.push(`${store.memory}.${store.name} <- ${name(store.value)}`);
+    for (const store of this.#graph.stores) lines.push(`${store.memory}.${store.name} <- ${nameOf(store.value)}`);
     return lines.join("\n");
   }
 
   mermaid(): string {
     const quote = (text: string) => `"${text.replaceAll('"', "#quot;")}"`;
-    return ["flowchart TD", ...this.#parts((id, label, isOp) => `  ${id}${isOp ? "(" : "["}${quote(label)}${isOp ? ")" : "]"}`, (a, b, label) => `  ${a} -->|${quote(label)}| ${b}`)].join("\n");
+    return [
+      "flowchart TD",
+      ...this.#parts(
+        (id, label, isOp) => `  ${id}${isOp ? "(" : "["}${quote(label)}${isOp ? ")" : "]"}`,
+        (a, b, label) => `  ${a} -->|${quote(label)}| ${b}`,
+      ),
+    ].join("\n");
   }
 
   dot(): string {
@@ -107,7 +115,10 @@ export class GraphView {
       for (const input of node.inputs) lines.push(arrow(`n${this.#numbers.get(input.node)}`, `n${i}`, show(input.shape)));
     });
     this.#graph.stores.forEach((store, i) => {
-      lines.push(box(`s${i}`, `${store.memory}.${store.name}`, false), arrow(`n${this.#numbers.get(store.value.node)}`, `s${i}`, show(store.value.shape)));
+      lines.push(
+        box(`s${i}`, `${store.memory}.${store.name}`, false),
+        arrow(`n${this.#numbers.get(store.value.node)}`, `s${i}`, show(store.value.shape)),
+      );
     });
     return lines;
   }

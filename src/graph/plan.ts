@@ -4,7 +4,7 @@ import { bytesPerElement } from "../dtype.ts";
 import { internal } from "../errors.ts";
 import type { Node, Value } from "../ops/define.ts";
 import type { Graph } from "./graph.ts";
-import { type Layout, aligned, bytesOf } from "./layout.ts";
+import { aligned, bytesOf, type Layout } from "./layout.ts";
 import { packOp } from "./segment.ts";
 
 export interface Place {
@@ -71,7 +71,11 @@ class Planner {
     this.#bindings = bindings;
     this.#reuse = reuse;
     this.#position = new Map(graph.nodes.map((node, i) => [node, i]));
-    for (const node of graph.nodes) this.#homes.set(node, node.outputs.map(() => undefined));
+    for (const node of graph.nodes)
+      this.#homes.set(
+        node,
+        node.outputs.map(() => undefined),
+      );
   }
 
   plan(): Plan {
@@ -98,7 +102,7 @@ class Planner {
     let value = v;
     let byteOffset = 0;
     while (value.node.op?.alias) {
-      byteOffset += ((value.node.attributes["offset"] as number | undefined) ?? 0) * bytesPerElement[value.dtype];
+      byteOffset += ((value.node.attributes.offset as number | undefined) ?? 0) * bytesPerElement[value.dtype];
       value = value.node.inputs[0] as Value;
     }
     return { value, byteOffset };
@@ -111,13 +115,21 @@ class Planner {
       if (!bound) throw internal(`a ${node.source.kind} is bound to no memory`);
       const { memory, name } = bound;
       const slot = this.#layout.find(memory, name);
-      this.#homes.set(node, [{ block: { bytes: bytesOf(slot), first: -1, last: Number.POSITIVE_INFINITY, at: { memory, byteOffset: slot.byteOffset } }, byteOffset: 0 }]);
+      this.#homes.set(node, [
+        {
+          block: { bytes: bytesOf(slot), first: -1, last: Number.POSITIVE_INFINITY, at: { memory, byteOffset: slot.byteOffset } },
+          byteOffset: 0,
+        },
+      ]);
     }
   }
 
   #measureLifetimes(): void {
     this.#graph.nodes.forEach((node, i) => {
-      this.#lastRead.set(node, node.outputs.map(() => i));
+      this.#lastRead.set(
+        node,
+        node.outputs.map(() => i),
+      );
       if (node.op?.alias) return;
       for (const input of node.inputs) {
         const { value } = this.#root(input);
@@ -143,7 +155,9 @@ class Planner {
       const own = this.#home(root);
       if (own?.block.at?.memory === memory && own.block.at.byteOffset + own.byteOffset + byteOffset === slot.byteOffset) continue;
       const position = this.#position.get(root.node) as number;
-      const hazard = (this.#slotReads.get(`${memory}.${name}`) ?? []).some((read) => read > position || (read === position && !this.#mayWriteOver(root, memory, name)));
+      const hazard = (this.#slotReads.get(`${memory}.${name}`) ?? []).some(
+        (read) => read > position || (read === position && !this.#mayWriteOver(root, memory, name)),
+      );
       if (own || byteOffset !== 0 || hazard || bytesOf(root.type) !== bytesOf(slot)) {
         this.#copies.push({ after: this.#graph.nodes.length - 1, value, to: at });
         continue;
@@ -170,7 +184,7 @@ class Planner {
       const whole = this.#valueOf(node);
       const home = this.#home(whole) ?? this.#homeAhead(whole) ?? this.#newHome(whole);
       this.#setHome(whole, home);
-      const offsets = node.attributes["offsets"] as readonly number[];
+      const offsets = node.attributes.offsets as readonly number[];
       node.inputs.forEach((input, i) => {
         const byteOffset = home.byteOffset + (offsets[i] as number) * bytesPerElement[whole.dtype];
         const { value: root, byteOffset: inside } = this.#root(input);
@@ -245,7 +259,11 @@ class Planner {
       node.outputs.forEach((type, o) => {
         const homes = this.#homes.get(node) as (Home | undefined)[];
         const last = (this.#lastRead.get(node) as number[])[o] as number;
-        if (!homes[o]) homes[o] = this.#overInput(node, o, position, taken) ?? { block: { bytes: bytesOf(type), first: position, last, at: undefined }, byteOffset: 0 };
+        if (!homes[o])
+          homes[o] = this.#overInput(node, o, position, taken) ?? {
+            block: { bytes: bytesOf(type), first: position, last, at: undefined },
+            byteOffset: 0,
+          };
         const { block } = homes[o] as Home;
         block.last = Math.max(block.last, last);
         if (!block.at) blocks.add(block);
@@ -261,7 +279,12 @@ class Planner {
     const { value: root, byteOffset } = this.#root(input);
     const home = this.#home(root);
     if (!home || home.block.at || byteOffset !== 0 || home.byteOffset !== 0) return undefined;
-    if (home.block.last !== position || bytesOf(root.type) !== home.block.bytes || bytesOf(node.outputs[o] as Value["type"]) !== home.block.bytes) return undefined;
+    if (
+      home.block.last !== position ||
+      bytesOf(root.type) !== home.block.bytes ||
+      bytesOf(node.outputs[o] as Value["type"]) !== home.block.bytes
+    )
+      return undefined;
     // The same memory under another input would be destroyed while it is read.
     if (node.inputs.some((other, j) => j !== i && this.#home(this.#root(other).value)?.block === home.block)) return undefined;
     taken.add(i);
@@ -274,7 +297,9 @@ class Planner {
     let total = 0;
     for (const block of [...blocks].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
       const bytes = aligned(block.bytes);
-      const rivals = placed.filter((p) => !this.#reuse || (p.block.first <= block.last && block.first <= p.block.last)).sort((a, b) => a.start - b.start);
+      const rivals = placed
+        .filter((p) => !this.#reuse || (p.block.first <= block.last && block.first <= p.block.last))
+        .sort((a, b) => a.start - b.start);
       let start = 0;
       for (const rival of rivals) {
         if (start + bytes <= rival.start) break;
@@ -309,7 +334,8 @@ class Planner {
       for (const input of node.inputs) {
         const { value } = this.#root(input);
         const home = this.#home(value);
-        if (home?.block.at?.memory !== "arena" || home.byteOffset !== 0 || bytesOf(value.type) !== home.block.bytes || done.has(home.block)) continue;
+        if (home?.block.at?.memory !== "arena" || home.byteOffset !== 0 || bytesOf(value.type) !== home.block.bytes || done.has(home.block))
+          continue;
         done.add(home.block);
         if (Number.isFinite(home.block.last)) lists[home.block.last]?.push(value);
       }

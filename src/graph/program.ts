@@ -1,12 +1,12 @@
 // A Program: a list of ops over slices of a few flat memories, made once from a graph. Immutable data, which executors
 // run, `verify` checks and `encode` turns into numbers for native code.
-import { type DType, type TypedArray, dtypeCode } from "../dtype.ts";
+import { type DType, dtypeCode, type TypedArray } from "../dtype.ts";
 import { internal } from "../errors.ts";
 import type { Attributes, Node, OpDefinition, Source, Value, ValueType } from "../ops/define.ts";
 import { castOp } from "../ops/elementwise.ts";
 import { sizeOf } from "../shape.ts";
 import { type Graph, graphOf, type Store } from "./graph.ts";
-import { type Layout, type MemoryLayout, type MemoryName, aligned } from "./layout.ts";
+import { aligned, type Layout, type MemoryLayout, type MemoryName } from "./layout.ts";
 import { type Place, type Plan, type PlanOptions, plan } from "./plan.ts";
 import { packOp } from "./segment.ts";
 import { simplify } from "./simplify.ts";
@@ -68,7 +68,8 @@ export function program(stores: readonly Store[], slots: Layout, options: Progra
   // Constants are added for this program only.
   const layout = slots.copy();
   const constants: Constant[] = [];
-  for (const node of graph.nodes) if (node.source && !bindings.has(node)) bindings.set(node, placeConstant(node.source, node.outputs[0] as ValueType, layout, constants));
+  for (const node of graph.nodes)
+    if (node.source && !bindings.has(node)) bindings.set(node, placeConstant(node.source, node.outputs[0] as ValueType, layout, constants));
   const places = plan(graph, layout, bindings, options);
   const names = [...new Set([...layout.names, "arena"])];
   const memories = names.map((name): ProgramMemory => {
@@ -114,7 +115,7 @@ function lower(graph: Graph, places: Plan, memoryIndex: ReadonlyMap<string, numb
         op: node.op,
         attributes: node.attributes,
         inputs: node.inputs.map(slice),
-        outputs: node.outputs.map((type, o) => at(type, places.place(valueOf(node, o)))),
+        outputs: node.outputs.map((type, o) => at(type, places.place(outputOf(node, o)))),
         scope: node.scope,
         frees: (places.dying[position] ?? []).map(slice),
       });
@@ -125,7 +126,7 @@ function lower(graph: Graph, places: Plan, memoryIndex: ReadonlyMap<string, numb
 }
 
 /** A node's output as a Value; plan and lower ask only for its node and index. */
-function valueOf(node: Node, index: number): Value {
+function outputOf(node: Node, index: number): Value {
   return { node, index, type: node.outputs[index], ...node.outputs[index] } as unknown as Value;
 }
 
@@ -164,7 +165,10 @@ const short: Readonly<Record<DType, string>> = { f32: "f32", f64: "f64", i32: "i
 /** One line an instruction, with the place of every operand: what `MINIBATCH_DEBUG=2` prints. */
 export function printProgram(p: Program): string {
   const show = (s: Slice) => `${p.memories[s.memory]?.name}@${s.byteOffset}:${short[s.dtype]}[${s.shape.join(",")}]`;
-  const lines = p.instructions.map((i, n) => `${String(n).padStart(3)}  ${i.outputs.map(show).join(" ")} = ${i.op.name}(${i.inputs.map(show).join(" ")})${i.scope ? `  # ${i.scope}` : ""}`);
+  const lines = p.instructions.map(
+    (i, n) =>
+      `${String(n).padStart(3)}  ${i.outputs.map(show).join(" ")} = ${i.op.name}(${i.inputs.map(show).join(" ")})${i.scope ? `  # ${i.scope}` : ""}`,
+  );
   const memories = p.memories.map((m) => `${m.name}: ${m.bytes} bytes${m.bytesPerStep ? " a step" : ""}`);
   return [...memories, ...lines].join("\n");
 }
@@ -182,4 +186,3 @@ export function overlaps(a: Slice, b: Slice): boolean {
 export function endOf(s: Slice): number {
   return s.byteOffset + sizeOf(s.shape) * { f32: 4, f64: 8, i32: 4, u8: 1 }[s.dtype];
 }
-

@@ -1,7 +1,7 @@
 // The two ops that connect named parameters with the flat segment they lie in. They move no data: a view is the
 // segment's memory at an offset, and what is packed is written to its place by whoever computes it.
 import { ShapeError } from "../errors.ts";
-import { type Value, apply1, defineOp } from "../ops/define.ts";
+import { apply1, defineOp, type Value } from "../ops/define.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 
 export const viewOp = defineOp<{ offset: number; shape: readonly number[] }>({
@@ -26,14 +26,15 @@ export const packOp = defineOp<{ offsets: readonly number[]; size: number }>({
   doc: "Places values in one segment at their offsets, zeros between them: shapes... -> [size].",
   infer(inputs, { offsets, size }) {
     inputs.forEach((input, i) => {
-      if ((offsets[i] as number) + sizeOf(input.shape) > size) throw new ShapeError(`pack: part ${i} of shape ${show(input.shape)} ends outside [${size}]`);
+      if ((offsets[i] as number) + sizeOf(input.shape) > size)
+        throw new ShapeError(`pack: part ${i} of shape ${show(input.shape)} ends outside [${size}]`);
     });
     return [{ shape: [size], dtype: inputs[0]?.dtype ?? "f32" }];
   },
   kernel(inputs, [out], { offsets }) {
     if (!out) return;
     out.data.fill(0);
-    inputs.forEach((input, i) => out.data.set(input.data, offsets[i]));
+    for (const [i, input] of inputs.entries()) out.data.set(input.data, offsets[i]);
   },
   samples: [],
 });

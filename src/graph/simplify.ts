@@ -19,7 +19,8 @@ function rewrite(graph: Graph, rule: Rule): Graph {
     let outputs = rule(node, inputs);
     if (!outputs) {
       const same = inputs.every((v, i) => v.node === (node.inputs[i] as Value).node);
-      outputs = same || !node.op ? node.outputs.map((_, i) => new ValueClass(node, i)) : rebuilt(node.op, inputs, node.attributes, node.scope);
+      outputs =
+        same || !node.op ? node.outputs.map((_, i) => new ValueClass(node, i)) : rebuilt(node.op, inputs, node.attributes, node.scope);
     }
     made.set(node, outputs);
     for (const value of outputs) if (!nodes.includes(value.node, Math.max(0, nodes.length - 4))) nodes.push(value.node);
@@ -40,7 +41,11 @@ function rebuilt(op: OpDefinition, inputs: readonly Value[], attributes: Attribu
 /** Who reads each output of each node; a store counts as a reader without a node. */
 function readers(graph: Graph): (v: Value) => readonly (Node | undefined)[] {
   const all = new Map<Node, (Node | undefined)[][]>();
-  for (const node of graph.nodes) all.set(node, node.outputs.map(() => []));
+  for (const node of graph.nodes)
+    all.set(
+      node,
+      node.outputs.map(() => []),
+    );
   for (const node of graph.nodes) for (const v of node.inputs) all.get(v.node)?.[v.index]?.push(node);
   for (const { value } of graph.stores) all.get(value.node)?.[value.index]?.push(undefined);
   return (v) => all.get(v.node)?.[v.index] ?? [];
@@ -63,13 +68,13 @@ export function simplify(graph: Graph): Graph {
     if (node.op?.name !== "relu") continue;
     const before = node.inputs[0] as Value;
     const producer = before.node;
-    if (!producer.op || !takesActivation.has(producer.op.name) || producer.attributes["activation"] !== 0 || before.index !== 0) continue;
+    if (!producer.op || !takesActivation.has(producer.op.name) || producer.attributes.activation !== 0 || before.index !== 0) continue;
     const behind = read(before).filter((reader) => reader !== node);
     const found = behind.map((reader) => maskBefore(reader, node, read));
     if (found.some((mask) => !mask)) continue;
     fused.set(node, producer);
     producers.set(producer, node);
-    behind.forEach((reader, i) => masks.set(reader as Node, found[i] as Node));
+    for (const [i, reader] of behind.entries()) masks.set(reader as Node, found[i] as Node);
   }
   if (!fused.size) return graph;
   const fusedOutputs = new Map<Node, readonly Value[]>();
@@ -92,7 +97,7 @@ export function simplify(graph: Graph): Graph {
 
 /** The reluGradient of `activation` that feeds this batchNormGradient, when it serves only it. */
 function maskBefore(reader: Node | undefined, activation: Node, read: (v: Value) => readonly (Node | undefined)[]): Node | undefined {
-  if (reader?.op?.name !== "batchNormGradient" || reader.attributes["activation"] !== 0) return undefined;
+  if (reader?.op?.name !== "batchNormGradient" || reader.attributes.activation !== 0) return undefined;
   const dy = reader.inputs[5];
   if (dy?.node.op?.name !== "reluGradient" || dy.node.inputs[0]?.node !== activation) return undefined;
   return read(dy).length === 1 ? dy.node : undefined;

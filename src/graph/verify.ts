@@ -3,7 +3,7 @@
 import { internal } from "../errors.ts";
 import type { Node, Value } from "../ops/define.ts";
 import { sizeOf } from "../shape.ts";
-import { type Instruction, type Program, type Slice, endOf, overlaps } from "./program.ts";
+import { endOf, type Instruction, overlaps, type Program, type Slice } from "./program.ts";
 
 /** Throws an `internal:` error that names the instruction and the rule it breaks. */
 export function verify(program: Program): void {
@@ -16,14 +16,20 @@ export function verify(program: Program): void {
     for (const slice of [...instruction.inputs, ...instruction.outputs]) {
       const memory = memories[slice.memory];
       if (!memory) throw internal(`${where(i)} names memory ${slice.memory} of ${memories.length}`);
-      if (slice.byteOffset < 0 || endOf(slice) > memory.bytes) throw internal(`${where(i)} reaches byte ${endOf(slice)} of ${memory.bytes} in ${memory.name}`);
-      if (slice.byteOffset % { f32: 4, f64: 8, i32: 4, u8: 1 }[slice.dtype] !== 0) throw internal(`${where(i)} has a slice at odd offset ${slice.byteOffset}`);
+      if (slice.byteOffset < 0 || endOf(slice) > memory.bytes)
+        throw internal(`${where(i)} reaches byte ${endOf(slice)} of ${memory.bytes} in ${memory.name}`);
+      if (slice.byteOffset % { f32: 4, f64: 8, i32: 4, u8: 1 }[slice.dtype] !== 0)
+        throw internal(`${where(i)} has a slice at odd offset ${slice.byteOffset}`);
     }
     for (const input of instruction.inputs) {
       if (input.memory !== arena || sizeOf(input.shape) === 0) continue;
       const owners = written.filter((w) => overlaps(w.slice, input));
-      const covered = owners.reduce((bytes, w) => bytes + Math.min(endOf(w.slice), endOf(input)) - Math.max(w.slice.byteOffset, input.byteOffset), 0);
-      if (covered < endOf(input) - input.byteOffset) throw internal(`${where(i)} reads ${endOf(input) - input.byteOffset} bytes of which ${covered} were written`);
+      const covered = owners.reduce(
+        (bytes, w) => bytes + Math.min(endOf(w.slice), endOf(input)) - Math.max(w.slice.byteOffset, input.byteOffset),
+        0,
+      );
+      if (covered < endOf(input) - input.byteOffset)
+        throw internal(`${where(i)} reads ${endOf(input) - input.byteOffset} bytes of which ${covered} were written`);
     }
     instruction.outputs.forEach((output, o) => {
       instruction.inputs.forEach((input, j) => {

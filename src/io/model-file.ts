@@ -9,7 +9,7 @@ import { standardizationFromFile } from "../nn/standardization.ts";
 import { Weights } from "../nn/weights.ts";
 import { type Shape, sameShape, show } from "../shape.ts";
 import { readFile, writeFile } from "./file.ts";
-import { type StoredTensor, decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /** Raised when what the metadata mean changes; files of a later version are refused by name. */
 const formatVersion = 1;
@@ -36,7 +36,10 @@ export interface StoredModel {
 export async function saveModel(file: string | URL, { network, weights, loss }: StoredModel): Promise<void> {
   const layers = network.layers.map((layer, i): StoredLayer => {
     const name = network.names[i] as string;
-    if (layer.options === undefined) throw new MinibatchError(`save: layer "${name}" is a ${layer.kind}, whose code cannot be written to a file; layer(kind, forward) makes a kind that can be saved`);
+    if (layer.options === undefined)
+      throw new MinibatchError(
+        `save: layer "${name}" is a ${layer.kind}, whose code cannot be written to a file; layer(kind, forward) makes a kind that can be saved`,
+      );
     return { kind: layer.kind, name, options: layer.options };
   });
   const architecture: Architecture = {
@@ -63,18 +66,22 @@ export async function readModel(file: string | URL, own: readonly { readonly kin
   };
   const { tensors, metadata } = decodeSafetensors(await readFile("loadModel", file), String(file));
   const text = metadata.get("architecture");
-  if (metadata.get("format") !== "minibatch" || text === undefined) fail("the file holds tensors but no minibatch model (no architecture in its metadata)");
+  if (metadata.get("format") !== "minibatch" || text === undefined)
+    fail("the file holds tensors but no minibatch model (no architecture in its metadata)");
   const architecture = checkArchitecture(parse(text as string, fail), fail);
   const makers = new Map<string, Kinds[string]>([...Object.entries(kinds), ["standardization", standardizationFromFile]]);
   for (const kind of own) {
-    if (typeof kind !== "function" || typeof (kind as { kind: unknown }).kind !== "string") throw new MinibatchError(`loadModel: layers must be kinds made by layer(kind, forward), got ${describe(kind)}`);
+    if (typeof kind !== "function" || typeof (kind as { kind: unknown }).kind !== "string")
+      throw new MinibatchError(`loadModel: layers must be kinds made by layer(kind, forward), got ${describe(kind)}`);
     makers.set((kind as { kind: string }).kind, kind as unknown as Kinds[string]);
   }
   const layers = architecture.layers.map(({ kind, name, options }, i) => {
     const maker = makers.get(kind);
     if (!maker) {
       const near = nearest(kind, [...makers.keys()]);
-      return fail(`layer ${i} is of kind "${kind}", which is not known${near ? ` (did you mean "${near}"?)` : ""}; hand kinds of your own in as { layers: [${/^\w+$/.test(kind) ? kind : "yourKind"}] }`);
+      return fail(
+        `layer ${i} is of kind "${kind}", which is not known${near ? ` (did you mean "${near}"?)` : ""}; hand kinds of your own in as { layers: [${/^\w+$/.test(kind) ? kind : "yourKind"}] }`,
+      );
     }
     try {
       const layer = maker({ ...(options as Record<string, unknown>), ...(kind === "input" || kind === "standardization" ? {} : { name }) });
@@ -86,11 +93,15 @@ export async function readModel(file: string | URL, own: readonly { readonly kin
   const network = new Network(layers);
   const structure = network.build(architecture.inputShape);
   const weights = new Weights(structure);
-  const wanted = [...structure.parameters.map((p) => ({ entry: p, into: weights.parameter(p) })), ...structure.states.map((s) => ({ entry: s, into: weights.stateOf(s) }))];
+  const wanted = [
+    ...structure.parameters.map((p) => ({ entry: p, into: weights.parameter(p) })),
+    ...structure.states.map((s) => ({ entry: s, into: weights.stateOf(s) })),
+  ];
   for (const { entry, into } of wanted) {
     const stored = tensors.get(entry.name);
     if (!stored) return fail(`tensor "${entry.name}" is missing`);
-    if (stored.dtype !== "f32" || !sameShape(stored.shape, entry.shape)) return fail(`tensor "${entry.name}" must be f32${show(entry.shape)}, got ${stored.dtype}${show(stored.shape)}`);
+    if (stored.dtype !== "f32" || !sameShape(stored.shape, entry.shape))
+      return fail(`tensor "${entry.name}" must be f32${show(entry.shape)}, got ${stored.dtype}${show(stored.shape)}`);
     into.set(stored.data);
   }
   const names = new Set(wanted.map(({ entry }) => entry.name));
@@ -111,10 +122,13 @@ function parse(text: string, fail: Fail): unknown {
 
 function checkArchitecture(value: unknown, fail: Fail): Architecture {
   const { version, inputShape, layers, loss } = (value ?? {}) as Partial<Record<keyof Architecture, unknown>>;
-  if (version !== formatVersion) fail(`architecture.version must be ${formatVersion}, got ${describe(version)}; a newer minibatch may read it`);
-  const sizes = (shape: unknown): shape is number[] => Array.isArray(shape) && shape.length <= 5 && shape.every((n) => Number.isInteger(n) && n > 0 && n <= 2 ** 24);
+  if (version !== formatVersion)
+    fail(`architecture.version must be ${formatVersion}, got ${describe(version)}; a newer minibatch may read it`);
+  const sizes = (shape: unknown): shape is number[] =>
+    Array.isArray(shape) && shape.length <= 5 && shape.every((n) => Number.isInteger(n) && n > 0 && n <= 2 ** 24);
   if (!sizes(inputShape)) return fail(`architecture.inputShape must be a list of sizes, got ${describe(inputShape)}`);
-  if (!Array.isArray(layers) || !layers.length || layers.length > 10_000) return fail(`architecture.layers must be a list of layers, got ${describe(layers)}`);
+  if (!Array.isArray(layers) || !layers.length || layers.length > 10_000)
+    return fail(`architecture.layers must be a list of layers, got ${describe(layers)}`);
   const checked = layers.map((layer: unknown, i): StoredLayer => {
     const { kind, name, options } = (layer ?? {}) as Partial<Record<keyof StoredLayer, unknown>>;
     if (typeof kind !== "string" || typeof name !== "string" || typeof options !== "object" || options === null || Array.isArray(options)) {
@@ -122,7 +136,8 @@ function checkArchitecture(value: unknown, fail: Fail): Architecture {
     }
     return { kind, name, options: options as Json };
   });
-  if (loss !== undefined && (typeof loss !== "object" || loss === null || typeof (loss as { kind?: unknown }).kind !== "string")) fail(`architecture.loss must name a loss, got ${describe(loss)}`);
+  if (loss !== undefined && (typeof loss !== "object" || loss === null || typeof (loss as { kind?: unknown }).kind !== "string"))
+    fail(`architecture.loss must name a loss, got ${describe(loss)}`);
   return { version: formatVersion, inputShape, layers: checked, ...(loss ? { loss: loss as NonNullable<Architecture["loss"]> } : {}) };
 }
 

@@ -1,6 +1,6 @@
 // Initialisers: how the numbers of a new parameter are drawn. Knows no layer; a shape says what flows in and out.
 import { checkNumber, checkOptions } from "../errors.ts";
-import { type Stream, normal, uniform } from "../random.ts";
+import { normal, type Stream, uniform } from "../random.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
 /** Draws a parameter's first values. */

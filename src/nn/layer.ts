@@ -99,7 +99,7 @@ export function makeLayer(
 
 /** `layer` makes a kind of layer; calling it makes one layer of that kind with its own parameters. */
 export interface LayerKind<O> {
-  (...options: {} extends O ? [options?: O & Named] : [options: O & Named]): Layer;
+  (...options: Record<never, never> extends O ? [options?: O & Named] : [options: O & Named]): Layer;
   readonly kind: string;
 }
 
@@ -117,7 +117,9 @@ function checkJson(where: string, value: unknown, path: string): void {
     for (const [key, item] of Object.entries(value)) if (item !== undefined) checkJson(where, item, `${path}.${key}`);
     return;
   }
-  throw new MinibatchError(`${where}: options must be plain data (numbers, strings, lists), so that the model can be saved, got ${describe(value)} at ${path}`);
+  throw new MinibatchError(
+    `${where}: options must be plain data (numbers, strings, lists), so that the model can be saved, got ${describe(value)} at ${path}`,
+  );
 }
 
 /** Kinds that files and errors already know by these names. */
@@ -130,10 +132,15 @@ export function reserveKinds(kinds: readonly string[]): void {
  * A kind of layer of one's own: `layer("residual", (x, { param }) => x.add(x.matmul(param("w", [n, n])).relu()))`.
  * Options come third and must be plain data; they are saved with the model, the function is not.
  */
-export function layer<O extends { readonly [K in keyof O]: Json } = {}>(kind: string, forward: (x: Tensor, context: LayerContext, options: O) => Tensor): LayerKind<O> {
-  if (typeof kind !== "string" || !/^[\w.-]{1,100}$/.test(kind)) throw new MinibatchError(`layer: kind must be letters, digits, "_", "-" or ".", got ${describe(kind)}`);
+export function layer<O extends { readonly [K in keyof O]: Json } = Record<never, never>>(
+  kind: string,
+  forward: (x: Tensor, context: LayerContext, options: O) => Tensor,
+): LayerKind<O> {
+  if (typeof kind !== "string" || !/^[\w.-]{1,100}$/.test(kind))
+    throw new MinibatchError(`layer: kind must be letters, digits, "_", "-" or ".", got ${describe(kind)}`);
   if (reserved.has(kind)) throw new MinibatchError(`layer: "${kind}" is a kind of the library; choose another name`);
-  if (typeof forward !== "function") throw new MinibatchError(`layer: expected a function (x, context, options) => tensor, got ${describe(forward)}`);
+  if (typeof forward !== "function")
+    throw new MinibatchError(`layer: expected a function (x, context, options) => tensor, got ${describe(forward)}`);
   const make = (options?: O & Named): Layer => {
     const { name, ...rest } = (options ?? {}) as Named & Record<string, Json>;
     checkLayerOptions(kind, { name }, []);

@@ -1,11 +1,11 @@
 // The library's own layers: parameters and a forward pass each, no gradients.
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
 import { linear } from "../ops/linalg.ts";
-import { batchNorm as batchNormOp, batchNormInference, layerNorm as layerNormOp } from "../ops/normalization.ts";
-import { type Shape, checkShape, show, sizeOf } from "../shape.ts";
-import { type Tensor, asTensor } from "../tensor.ts";
-import { type Init, init as inits, initFor } from "./init.ts";
-import { type Layer, type Named, type OwnContext, checkLayerOptions, makeLayer, reserveKinds } from "./layer.ts";
+import { batchNormInference, batchNorm as batchNormOp, layerNorm as layerNormOp } from "../ops/normalization.ts";
+import { checkShape, type Shape, show, sizeOf } from "../shape.ts";
+import { asTensor, type Tensor } from "../tensor.ts";
+import { type Init, initFor, init as inits } from "./init.ts";
+import { checkLayerOptions, type Layer, makeLayer, type Named, type OwnContext, reserveKinds } from "./layer.ts";
 
 /** The rows of x as a matrix: batch norm and dense treat every axis but the last as examples. */
 function asMatrix(where: string, x: Tensor): Tensor {
@@ -22,7 +22,8 @@ export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "
     "input",
     undefined,
     (x) => {
-      if (show(x.shape.slice(1)) !== show(shape)) throw new ShapeError(`input: examples must have shape ${show(shape)}, got ${show(x.shape.slice(1))}`);
+      if (show(x.shape.slice(1)) !== show(shape))
+        throw new ShapeError(`input: examples must have shape ${show(shape)}, got ${show(x.shape.slice(1))}`);
       return x;
     },
     { inputShape: [...shape], saved: { shape: [...shape] } },
@@ -39,7 +40,8 @@ export function dense(units: number, options?: Named & { bias?: boolean | undefi
   checkLayerOptions("dense", options, ["bias", "init"]);
   const { bias, init: given, name } = options ?? {};
   if (bias !== undefined && typeof bias !== "boolean") throw new MinibatchError(`dense: bias must be true or false, got ${describe(bias)}`);
-  if (given !== undefined && typeof given.fill !== "function") throw new MinibatchError(`dense: init must be an initialiser such as init.he(), got ${describe(given)}`);
+  if (given !== undefined && typeof given.fill !== "function")
+    throw new MinibatchError(`dense: init must be an initialiser such as init.he(), got ${describe(given)}`);
   const forward = (x: Tensor, context: OwnContext) => {
     const rows = asMatrix("dense", x);
     const nIn = rows.size(1);
@@ -67,7 +69,8 @@ export function batchNorm(options?: Named & { momentum?: number | undefined; eps
     const beta = param("beta", [n], { init: inits.zeros(), decay: false });
     const runningMean = state("mean", [n], { init: inits.zeros() });
     const runningVariance = state("variance", [n], { init: inits.ones() });
-    if (!training) return asTensor(batchNormInference(rows, gamma, beta, runningMean, runningVariance, { epsilon, activation: 0 })).reshape(x.shape);
+    if (!training)
+      return asTensor(batchNormInference(rows, gamma, beta, runningMean, runningVariance, { epsilon, activation: 0 })).reshape(x.shape);
     const { y, mean, variance } = batchNormOp(rows, gamma, beta, { epsilon, activation: 0 });
     const m = rows.size(0);
     const move = (running: Tensor, now: Tensor) => running.mul(1 - momentum).add(now.mul(momentum));
@@ -98,12 +101,18 @@ export function layerNorm(options?: Named & { epsilon?: number | undefined }): L
  */
 export function dropout(options: Named & ({ keepProb: number; rate?: never } | { rate: number; keepProb?: never })): Layer {
   if (typeof options === "number") {
-    throw new MinibatchError(`dropout: a bare number is ambiguous, got ${options}; say dropout({ keepProb: ${options} }) or dropout({ rate: ${options} })`);
+    throw new MinibatchError(
+      `dropout: a bare number is ambiguous, got ${options}; say dropout({ keepProb: ${options} }) or dropout({ rate: ${options} })`,
+    );
   }
   checkLayerOptions("dropout", options, ["keepProb", "rate"]);
   const { keepProb: kept, rate, name } = (options ?? {}) as Named & { keepProb?: number; rate?: number };
-  if ((kept === undefined) === (rate === undefined)) throw new MinibatchError(`dropout: give keepProb or rate, one of them, got ${kept === undefined ? "neither" : "both"}`);
-  const keepProb = kept !== undefined ? checkNumber("dropout", "keepProb", kept, { above: 0, max: 1 }) : 1 - checkNumber("dropout", "rate", rate, { min: 0, below: 1 });
+  if ((kept === undefined) === (rate === undefined))
+    throw new MinibatchError(`dropout: give keepProb or rate, one of them, got ${kept === undefined ? "neither" : "both"}`);
+  const keepProb =
+    kept !== undefined
+      ? checkNumber("dropout", "keepProb", kept, { above: 0, max: 1 })
+      : 1 - checkNumber("dropout", "rate", rate, { min: 0, below: 1 });
   const forward = (x: Tensor, context: OwnContext) => (context.training && keepProb < 1 ? context.dropout(x, keepProb) : x);
   return makeLayer("dropout", { name }, forward, { saved: { keepProb } });
 }
@@ -185,6 +194,16 @@ export const kinds: Readonly<Record<string, (options: Options & Named) => Layer>
 reserveKinds([...Object.keys(kinds), "lambda", "standardization", "sequential"]);
 
 /** Kinds that are activations: they decide the initialiser of the layer before. */
-export const activations: ReadonlySet<string> = new Set(["relu", "leakyRelu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softmax"]);
+export const activations: ReadonlySet<string> = new Set([
+  "relu",
+  "leakyRelu",
+  "elu",
+  "gelu",
+  "silu",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "softmax",
+]);
 /** Kinds that may stand between a layer and its activation. */
 export const transparent: ReadonlySet<string> = new Set(["batchNorm", "layerNorm", "dropout", "flatten", "reshape"]);

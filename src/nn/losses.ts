@@ -3,10 +3,10 @@
 import type { TypedArray } from "../dtype.ts";
 import { checkNumber, checkOptions, MinibatchError, ShapeError } from "../errors.ts";
 import { Value } from "../ops/define.ts";
-import { classificationErrors, sigmoidCrossEntropy, softmaxCrossEntropy } from "../ops/loss.ts";
 import { cast } from "../ops/elementwise.ts";
+import { classificationErrors, sigmoidCrossEntropy, softmaxCrossEntropy } from "../ops/loss.ts";
 import { type Shape, sameShape, show } from "../shape.ts";
-import { type Tensor, asTensor } from "../tensor.ts";
+import { asTensor, type Tensor } from "../tensor.ts";
 
 /** A loss is also a function of tensors, so that a program of one's own can add two of them. */
 export interface Loss {
@@ -35,9 +35,16 @@ export interface LossDefinition extends Loss {
 
 type Parts = Omit<LossDefinition, "kind" | "task" | "options">;
 
-function makeLoss(kind: string, task: Loss["task"], options: Readonly<Record<string, number>>, value: (output: Tensor, y: Tensor) => Tensor, parts: Parts): LossDefinition {
+function makeLoss(
+  kind: string,
+  task: Loss["task"],
+  options: Readonly<Record<string, number>>,
+  value: (output: Tensor, y: Tensor) => Tensor,
+  parts: Parts,
+): LossDefinition {
   const loss = (output: Tensor, y: Tensor): Tensor => {
-    if (!(output instanceof Value) || !(y instanceof Value)) throw new MinibatchError(`${kind}: both the output and the labels must be tensors; tensor(...) makes one`);
+    if (!(output instanceof Value) || !(y instanceof Value))
+      throw new MinibatchError(`${kind}: both the output and the labels must be tensors; tensor(...) makes one`);
     return value(output, y);
   };
   return Object.assign(loss, { kind, task, options, ...parts }) as unknown as LossDefinition;
@@ -56,7 +63,8 @@ function matched(kind: string, output: Tensor, y: Tensor): Tensor {
 function checkDense(kind: string, where: string, y: { readonly data: TypedArray; readonly shape: Shape }, output: Shape): void {
   const row = y.shape.slice(1);
   const flat = (shape: Shape) => (shape.length === 1 && shape[0] === 1 ? [] : shape);
-  if (!sameShape(flat(row), flat(output))) throw new ShapeError(`${where}: ${kind} needs labels of the outputs' shape ${show(output)} per example, got ${show(row)}`);
+  if (!sameShape(flat(row), flat(output)))
+    throw new ShapeError(`${where}: ${kind} needs labels of the outputs' shape ${show(output)} per example, got ${show(row)}`);
   y.data.forEach((value, i) => {
     if (!Number.isFinite(value)) throw new MinibatchError(`${where}: labels must be finite numbers, got ${value} at position ${i}`);
   });
@@ -79,31 +87,48 @@ function classesOrRows(output: Tensor, y: Tensor): Tensor {
  * classes [m] (whole numbers below k) or rows [m, k]; both give the same. Its gradient at the logits is (p - y) / m.
  */
 export function crossEntropy(): Loss {
-  return makeLoss("crossEntropy", "classification", {}, (output, y) => asTensor(softmaxCrossEntropy(output, classesOrRows(output, y)).losses).mean(), {
-    refuses: "softmax",
-    labelType: (shape) => (isDense(shape) ? "f32" : "i32"),
-    checkLabels(where, y, output) {
-      const k = output[0] ?? 0;
-      if (output.length !== 1 || k < 2) throw new ShapeError(`${where}: crossEntropy needs one output per class, at least two, got ${show(output)} per example; binaryCrossEntropy() goes with one output`);
-      if (isDense(y.shape)) {
-        if (y.shape.length !== 2 || y.shape[1] !== k) throw new ShapeError(`${where}: one-hot labels must be [m, ${k}] for ${k} outputs, got ${show(y.shape)}`);
+  return makeLoss(
+    "crossEntropy",
+    "classification",
+    {},
+    (output, y) => asTensor(softmaxCrossEntropy(output, classesOrRows(output, y)).losses).mean(),
+    {
+      refuses: "softmax",
+      labelType: (shape) => (isDense(shape) ? "f32" : "i32"),
+      checkLabels(where, y, output) {
+        const k = output[0] ?? 0;
+        if (output.length !== 1 || k < 2)
+          throw new ShapeError(
+            `${where}: crossEntropy needs one output per class, at least two, got ${show(output)} per example; binaryCrossEntropy() goes with one output`,
+          );
+        if (isDense(y.shape)) {
+          if (y.shape.length !== 2 || y.shape[1] !== k)
+            throw new ShapeError(`${where}: one-hot labels must be [m, ${k}] for ${k} outputs, got ${show(y.shape)}`);
+          y.data.forEach((value, i) => {
+            if (!(value >= 0 && value <= 1))
+              throw new MinibatchError(`${where}: one-hot labels must be numbers from 0 to 1, got ${value} in row ${Math.floor(i / k)}`);
+          });
+          return;
+        }
         y.data.forEach((value, i) => {
-          if (!(value >= 0 && value <= 1)) throw new MinibatchError(`${where}: one-hot labels must be numbers from 0 to 1, got ${value} in row ${Math.floor(i / k)}`);
+          if (!Number.isInteger(value))
+            throw new MinibatchError(
+              `${where}: crossEntropy needs classes as whole numbers, got ${value} in row ${i}; meanSquaredError() goes with real targets`,
+            );
+          if (value < 0 || value >= k)
+            throw new MinibatchError(
+              `${where}: label ${value} in row ${i} is out of range for ${k} outputs (classes 0 to ${k - 1}); the last layer needs one output per class`,
+            );
         });
-        return;
-      }
-      y.data.forEach((value, i) => {
-        if (!Number.isInteger(value)) throw new MinibatchError(`${where}: crossEntropy needs classes as whole numbers, got ${value} in row ${i}; meanSquaredError() goes with real targets`);
-        if (value < 0 || value >= k) throw new MinibatchError(`${where}: label ${value} in row ${i} is out of range for ${k} outputs (classes 0 to ${k - 1}); the last layer needs one output per class`);
-      });
+      },
+      errors: (output, y) => {
+        const labels = classesOrRows(output, y);
+        return asTensor(classificationErrors(output, labels));
+      },
+      probabilities: (output) => output.softmax(),
+      classes: (output) => output.argMax(-1),
     },
-    errors: (output, y) => {
-      const labels = classesOrRows(output, y);
-      return asTensor(classificationErrors(output, labels));
-    },
-    probabilities: (output) => output.softmax(),
-    classes: (output) => output.argMax(-1),
-  });
+  );
 }
 
 /**
@@ -115,22 +140,32 @@ export function binaryCrossEntropy(): Loss {
     const labels = matched("binaryCrossEntropy", output, y);
     return output.greater(0).equal(labels.greater(0.5)).neg().add(1);
   };
-  return makeLoss("binaryCrossEntropy", "classification", {}, (output, y) => asTensor(sigmoidCrossEntropy(output, matched("binaryCrossEntropy", output, y))).mean(), {
-    refuses: "sigmoid",
-    labelType: () => "f32",
-    checkLabels(where, y, output) {
-      checkDense("binaryCrossEntropy", where, y, output);
-      y.data.forEach((value, i) => {
-        if (value < 0 || value > 1) throw new MinibatchError(`${where}: binaryCrossEntropy needs labels from 0 to 1, got ${value} at position ${i}; crossEntropy() goes with more classes`);
-      });
+  return makeLoss(
+    "binaryCrossEntropy",
+    "classification",
+    {},
+    (output, y) => asTensor(sigmoidCrossEntropy(output, matched("binaryCrossEntropy", output, y))).mean(),
+    {
+      refuses: "sigmoid",
+      labelType: () => "f32",
+      checkLabels(where, y, output) {
+        checkDense("binaryCrossEntropy", where, y, output);
+        y.data.forEach((value, i) => {
+          if (value < 0 || value > 1)
+            throw new MinibatchError(
+              `${where}: binaryCrossEntropy needs labels from 0 to 1, got ${value} at position ${i}; crossEntropy() goes with more classes`,
+            );
+        });
+      },
+      errors: (output, y) => {
+        const each = wrong(output, y);
+        return each.rank === 1 ? each : each.reshape([each.size(0), -1]).mean({ axis: 1 });
+      },
+      probabilities: (output) => output.sigmoid(),
+      classes: (output) =>
+        asTensor(cast(output.rank === 2 && output.size(1) === 1 ? output.reshape([output.size(0)]).greater(0) : output.greater(0), "i32")),
     },
-    errors: (output, y) => {
-      const each = wrong(output, y);
-      return each.rank === 1 ? each : each.reshape([each.size(0), -1]).mean({ axis: 1 });
-    },
-    probabilities: (output) => output.sigmoid(),
-    classes: (output) => asTensor(cast(output.rank === 2 && output.size(1) === 1 ? output.reshape([output.size(0)]).greater(0) : output.greater(0), "i32")),
-  });
+  );
 }
 
 function regression(kind: string, options: Readonly<Record<string, number>>, each: (difference: Tensor) => Tensor): Loss {
@@ -176,5 +211,7 @@ export const losses: Readonly<Record<string, (options: Readonly<Record<string, n
 export function lossDefinition(where: string, loss: unknown): LossDefinition {
   if (typeof loss === "function" && typeof (loss as Partial<LossDefinition>).checkLabels === "function") return loss as LossDefinition;
   const hint = typeof loss === "function" && loss.name in losses ? `; call it: ${loss.name}()` : "";
-  throw new MinibatchError(`${where}: loss must be a loss such as crossEntropy() or meanSquaredError(), got ${typeof loss === "function" ? `the function ${loss.name || "(anonymous)"}` : String(loss)}${hint}`);
+  throw new MinibatchError(
+    `${where}: loss must be a loss such as crossEntropy() or meanSquaredError(), got ${typeof loss === "function" ? `the function ${loss.name || "(anonymous)"}` : String(loss)}${hint}`,
+  );
 }

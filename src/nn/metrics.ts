@@ -3,7 +3,7 @@ import { ShapeError } from "../errors.ts";
 import { cast } from "../ops/elementwise.ts";
 import { oneHot } from "../ops/movement.ts";
 import { show } from "../shape.ts";
-import { type Tensor, asTensor, tensor } from "../tensor.ts";
+import { asTensor, type Tensor, tensor } from "../tensor.ts";
 
 /** outputs [m, k] (or [m], [m, 1] for two classes) and labels -> one number. */
 export interface Metric {
@@ -25,7 +25,8 @@ function classesOf(where: string, output: Tensor, y: Tensor): Classes {
   const whole = (t: Tensor) => (t.dtype === "i32" ? t : asTensor(cast(t, "i32")));
   const predicted = single ? whole(column(output).greater(0)) : output.argMax(-1);
   const actual = y.rank === 2 && y.size(1) > 1 ? y.argMax(-1) : whole(column(y));
-  if (actual.size(0) !== predicted.size(0)) throw new ShapeError(`${where}: outputs and labels must have equally many rows, got ${predicted.size(0)} and ${actual.size(0)}`);
+  if (actual.size(0) !== predicted.size(0))
+    throw new ShapeError(`${where}: outputs and labels must have equally many rows, got ${predicted.size(0)} and ${actual.size(0)}`);
   return { predicted, actual, count: single ? 2 : output.size(1) };
 }
 
@@ -58,7 +59,10 @@ function ratio(part: Tensor, whole: Tensor): Tensor {
 
 const errorRate = metric("error", (output, y) => {
   const { predicted, actual } = classesOf("error", output, y);
-  return asTensor(cast(predicted.equal(actual), "f32")).mean().neg().add(1);
+  return asTensor(cast(predicted.equal(actual), "f32"))
+    .mean()
+    .neg()
+    .add(1);
 });
 
 export const metrics = {

@@ -1,11 +1,11 @@
 // A stack of layers: names, parameters laid out in segments, and the forward pass in whatever surroundings give it its
 // parameters. Knows no optimizer, no data and no run.
 import { describe, MinibatchError } from "../errors.ts";
-import { type Value, scoped, source } from "../ops/define.ts";
+import { scoped, source, type Value } from "../ops/define.ts";
 import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
-import { type Tensor, type Variable, asTensor } from "../tensor.ts";
-import { type Init, init as inits, initFor } from "./init.ts";
-import { type LayerDefinition, type OwnContext, isLayer } from "./layer.ts";
+import { asTensor, type Tensor, type Variable } from "../tensor.ts";
+import { type Init, initFor, init as inits } from "./init.ts";
+import { isLayer, type LayerDefinition, type OwnContext } from "./layer.ts";
 import { activations, transparent } from "./layers.ts";
 
 /** A segment is a contiguous range of parameters with one policy: regularised, not regularised, or not trained. */
@@ -38,7 +38,13 @@ export interface Structure {
   /** Elements of each segment, gaps included. */
   readonly segments: Readonly<Record<SegmentName, number>>;
   /** For the summary: output shape and parameters of each layer. */
-  readonly layers: readonly { readonly name: string; readonly kind: string; readonly outputShape: Shape; readonly parameters: number; readonly note: string }[];
+  readonly layers: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly outputShape: Shape;
+    readonly parameters: number;
+    readonly note: string;
+  }[];
 }
 
 /** Whoever runs a forward pass gives it these. */
@@ -77,7 +83,10 @@ export class Network {
   build(inputShape: Shape): Structure {
     if (this.#structure) {
       if (!sameShape(this.#structure.inputShape, inputShape)) {
-        throw new MinibatchError(`model: it was built for examples of shape ${show(this.#structure.inputShape)}, got ${show(inputShape)}`, "SHAPE");
+        throw new MinibatchError(
+          `model: it was built for examples of shape ${show(this.#structure.inputShape)}, got ${show(inputShape)}`,
+          "SHAPE",
+        );
       }
       return this.#structure;
     }
@@ -87,7 +96,8 @@ export class Network {
 
   #traceShapes(inputShape: Shape): Structure {
     const fixed = this.layers[0]?.inputShape;
-    if (fixed && !sameShape(fixed, inputShape)) throw new MinibatchError(`model: its input layer takes examples of shape ${show(fixed)}, got ${show(inputShape)}`, "SHAPE");
+    if (fixed && !sameShape(fixed, inputShape))
+      throw new MinibatchError(`model: its input layer takes examples of shape ${show(fixed)}, got ${show(inputShape)}`, "SHAPE");
     const parameters: ParameterEntry[] = [];
     const states: StateEntry[] = [];
     const sizes: Record<SegmentName, number> = { decay: 0, plain: 0, frozen: 0 };
@@ -109,7 +119,13 @@ export class Network {
           const known = parameters.find((p) => p.name === full);
           if (known) return hole(full, shape);
           const segment: SegmentName = options.trainable === false ? "frozen" : (options.decay ?? shape.length >= 2) ? "decay" : "plain";
-          parameters.push({ name: full, shape: [...shape], segment, offset: sizes[segment], init: options.init ?? (shape.length >= 2 ? initFor(this.#activationAhead(i)) : inits.zeros()) });
+          parameters.push({
+            name: full,
+            shape: [...shape],
+            segment,
+            offset: sizes[segment],
+            init: options.init ?? (shape.length >= 2 ? initFor(this.#activationAhead(i)) : inits.zeros()),
+          });
           sizes[segment] = Math.ceil((sizes[segment] + sizeOf(shape)) / parameterAlignment) * parameterAlignment;
           return hole(full, shape);
         },
@@ -121,7 +137,10 @@ export class Network {
       };
       x = this.#apply(i, x, { ...own, training: true, dropout: (value) => value });
       const count = parameters.slice(first).reduce((sum, p) => sum + sizeOf(p.shape), 0);
-      const note = layer.kind === "dense" && this.layers[i + 1]?.kind === "batchNorm" && !parameters.some((p) => p.name === `${name}.b`) ? "no bias: the batchNorm behind it would cancel it" : "";
+      const note =
+        layer.kind === "dense" && this.layers[i + 1]?.kind === "batchNorm" && !parameters.some((p) => p.name === `${name}.b`)
+          ? "no bias: the batchNorm behind it would cancel it"
+          : "";
       layers.push({ name, kind: layer.kind, outputShape: x.shape.slice(1), parameters: count, note });
     });
     return { inputShape: [...inputShape], outputShape: x.shape.slice(1), parameters, states, segments: sizes, layers };
@@ -130,7 +149,11 @@ export class Network {
   /** Runs all layers on a batch x [m, ...]. */
   forward(x: Value, { training, param, state, dropout }: Surroundings): Tensor {
     const structure = this.#structure;
-    if (!structure) throw new MinibatchError("model: the input shape is not known yet; call build({ shape }), fit, or begin with input({ shape })", "NOT_BUILT");
+    if (!structure)
+      throw new MinibatchError(
+        "model: the input shape is not known yet; call build({ shape }), fit, or begin with input({ shape })",
+        "NOT_BUILT",
+      );
     const parameters = new Map(structure.parameters.map((p) => [p.name, p]));
     const states = new Map(structure.states.map((s) => [s.name, s]));
     let site = 0;
@@ -140,7 +163,8 @@ export class Network {
       const find = <T>(map: ReadonlyMap<string, T & { readonly shape: Shape }>, key: string, shape: Shape): T => {
         const entry = map.get(`${name}.${key}`);
         if (!entry) throw new MinibatchError(`${name}: asks for ${key}, which it did not when the model was built`);
-        if (!sameShape(entry.shape, shape)) throw new MinibatchError(`${name}: ${key} was built with shape ${show(entry.shape)}, now asks for ${show(shape)}`, "SHAPE");
+        if (!sameShape(entry.shape, shape))
+          throw new MinibatchError(`${name}: ${key} was built with shape ${show(entry.shape)}, now asks for ${show(shape)}`, "SHAPE");
         return entry;
       };
       y = this.#apply(i, y, {
@@ -156,7 +180,9 @@ export class Network {
 
   #apply(i: number, x: Tensor, context: Omit<OwnContext, "activationAhead" | "next">): Tensor {
     const layer = this.layers[i] as LayerDefinition;
-    return scoped(`layer "${this.names[i]}"`, () => layer.forward(x, { ...context, activationAhead: this.#activationAhead(i), next: this.layers[i + 1]?.kind }));
+    return scoped(`layer "${this.names[i]}"`, () =>
+      layer.forward(x, { ...context, activationAhead: this.#activationAhead(i), next: this.layers[i + 1]?.kind }),
+    );
   }
 
   #activationAhead(i: number): string | undefined {
@@ -191,6 +217,7 @@ export function checkLayers(layers: unknown): LayerDefinition[] {
     const hint = typeof layer === "function" ? `; call it: ${layer.name || "layer"}(...)` : "";
     throw new MinibatchError(`sequential: element ${i} must be a layer, got ${describe(layer)}${hint}`);
   });
-  if (new Set(layers).size !== layers.length) throw new MinibatchError("sequential: the same layer stands in the list twice; make one for each place");
+  if (new Set(layers).size !== layers.length)
+    throw new MinibatchError("sequential: the same layer stands in the list twice; make one for each place");
   return layers as LayerDefinition[];
 }

@@ -2,9 +2,9 @@
 // size m. They are traced over whole segments. Decoupled weight decay is adamW's.
 import { checkNumber, checkOptions } from "../errors.ts";
 import type { Value } from "../ops/define.ts";
-import type { Weights } from "./weights.ts";
-import { abs, mul, add } from "../ops/elementwise.ts";
+import { abs, add, mul } from "../ops/elementwise.ts";
 import { sum, sumSquares } from "../ops/reduce.ts";
+import type { Weights } from "./weights.ts";
 
 export interface Regularizer {
   readonly kind: string;

@@ -7,7 +7,8 @@ function given(values: ArrayLike<number>): Init {
   return {
     kind: "given",
     fill(out) {
-      if (out.length !== values.length) throw new MinibatchError(`standardize: the scaler was fitted on ${values.length} features, the model gives ${out.length}`);
+      if (out.length !== values.length)
+        throw new MinibatchError(`standardize: the scaler was fitted on ${values.length} features, the model gives ${out.length}`);
       for (let i = 0; i < out.length; i++) out[i] = values[i] as number;
     },
   };
@@ -36,8 +37,8 @@ export function standardizationLayer(mean: ArrayLike<number>, deviation: ArrayLi
 
 /** For loading: the numbers come from the file's tensors. */
 export function standardizationFromFile(options: Readonly<Record<string, unknown>>): Layer {
-  const size = Number(options["size"]);
-  if (!Number.isInteger(size) || size < 0 || size > 2 ** 24) throw new MinibatchError(`loadModel: standardization: size must be a whole number, got ${String(options["size"])}`, "FILE");
-  return standardizationLayer(new Float64Array(size), new Float64Array(size).fill(1), options["inverse"] === true);
+  const size = Number(options.size);
+  if (!Number.isInteger(size) || size < 0 || size > 2 ** 24)
+    throw new MinibatchError(`loadModel: standardization: size must be a whole number, got ${String(options.size)}`, "FILE");
+  return standardizationLayer(new Float64Array(size), new Float64Array(size).fill(1), options.inverse === true);
 }
-

@@ -12,7 +12,11 @@ export function summarize(network: Network, structure: Structure | undefined): s
   const head = ["layer", "kind", "output", "parameters", ""];
   const rows = structure.layers.map((l) => [l.name, l.kind, shapeOf(l.outputShape), l.parameters.toLocaleString("en-US"), l.note]);
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] as string).length)));
-  const line = (cells: readonly string[]) => cells.map((cell, i) => (i === 3 ? cell.padStart(widths[i] as number) : cell.padEnd(widths[i] as number))).join("  ").trimEnd();
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => (i === 3 ? cell.padStart(widths[i] as number) : cell.padEnd(widths[i] as number)))
+      .join("  ")
+      .trimEnd();
   const count = (of: readonly { shape: readonly number[] }[]) => of.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const trainable = count(structure.parameters.filter((p) => p.segment !== "frozen"));
   const frozen = count(structure.parameters.filter((p) => p.segment === "frozen"));

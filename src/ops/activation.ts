@@ -29,10 +29,7 @@ function errorFunction(x: number): number {
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
-// The far negative tails of gelu and softplus are left out: there 1 + erf and 1 + e^x keep few digits in f32.
-const middle = [0, -0, 1, -1, 3, 30, 1000, -1000, 1e-6, nan, inf];
-const special = [...middle, -inf, -3, -30];
-
+const special = [0, -0, 1, -1, 3, -3, 30, -30, 1000, -1000, 1e-6, nan, inf, -inf];
 const root = Math.SQRT1_2;
 
 export const erfOp = unary("erf", "y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.", {
@@ -49,7 +46,7 @@ export const geluOp = unary("gelu", "y = x (1 + erf(x / sqrt 2)) / 2.", {
     const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return mul(dy, add(below, mul(x, density)));
   },
-  special: middle,
+  special,
 });
 
 export const siluOp = unary("silu", "y = x / (1 + e^-x).", {
@@ -59,13 +56,13 @@ export const siluOp = unary("silu", "y = x / (1 + e^-x).", {
     const s = sigmoid(x);
     return mul(dy, add(s, mul(y, sub(1, s))));
   },
-  special: middle,
+  special,
 });
 
 export const softplusOp = unary("softplus", "y = ln(1 + e^x).", {
   f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   dx: (dy, x) => mul(dy, sigmoid(x)),
-  special: middle,
+  special,
 });
 
 export const leakyReluOp = unary<{ slope: number }>("leakyRelu", "y = x above 0, else slope x.", {

@@ -2,7 +2,7 @@
 // Knows no particular op, no memory and no executor.
 import type { DType, NumberArray, TypedArray } from "../dtype.ts";
 import { describe, MinibatchError, ShapeError } from "../errors.ts";
-import { type Shape, checkShape } from "../shape.ts";
+import { checkShape, type Shape } from "../shape.ts";
 
 /** Shape and dtype: all that tracing needs to know of a value. */
 export interface ValueType {
@@ -160,7 +160,10 @@ export function apply<A extends Attributes>(op: OpDefinition<A>, inputs: readonl
   });
   let outputs: readonly ValueType[];
   try {
-    outputs = op.infer(values.map((v) => v.type), attributes);
+    outputs = op.infer(
+      values.map((v) => v.type),
+      attributes,
+    );
     for (const type of outputs) checkShape(op.name, type.shape);
   } catch (error) {
     const scope = currentScope();

@@ -78,7 +78,7 @@ const dropoutOp = defineOp<DropoutAttributes>({
     dropoutSample([17], 0, [1, 0, 0], 0),
     dropoutSample([1], 0.7, [2, 0, 1], 2),
     dropoutSample([0, 3], 0.5, [2, 0, 1], 2),
-    { ...dropoutSample([521, 131], 0.8, [3, 1, 4], 5), noGradientCheck: tooLarge },
+    { ...dropoutSample([1601, 131], 0.8, [3, 1, 4], 5), noGradientCheck: tooLarge },
   ],
 });
 
@@ -135,7 +135,7 @@ const dropoutGradientOp = defineOp<NoAttributes>({
     dropoutGradientSample([17], 0),
     dropoutGradientSample([1], 0.7),
     dropoutGradientSample([0, 3], 0.5),
-    { ...dropoutGradientSample([521, 131], 0.8), noGradientCheck: tooLarge },
+    { ...dropoutGradientSample([1601, 131], 0.8), noGradientCheck: tooLarge },
   ],
 });
 

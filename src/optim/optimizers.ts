@@ -3,15 +3,15 @@
 import { compile } from "../compile.ts";
 import { type FloatType, isFloat, newArray } from "../dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
-import { type Box, Value, source } from "../ops/define.ts";
-import { clip, mul } from "../ops/elementwise.ts";
+import { type Box, source, Value } from "../ops/define.ts";
+import { clip } from "../ops/elementwise.ts";
 import { reshape } from "../ops/movement.ts";
 import { evaluate } from "../run/evaluate.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
-import { type Tensor, type Variable, type VariableValue, boxOf, clipByGlobalNorm, fromArray, gradients, variable } from "../tensor.ts";
+import { boxOf, clipByGlobalNorm, fromArray, gradients, type Tensor, type Variable, type VariableValue, variable } from "../tensor.ts";
 import { currentTrace } from "../trace.ts";
-import { type UpdateRule, adagradRule, adamRule, momentumRule, rmspropRule, sgdRule } from "./rules.ts";
-import { type Schedule, checkRate, rateAt } from "./schedules.ts";
+import { adagradRule, adamRule, momentumRule, rmspropRule, sgdRule, type UpdateRule } from "./rules.ts";
+import { checkRate, rateAt, type Schedule } from "./schedules.ts";
 
 /** A number is added to the root (PyTorch); with `inside` to what is under it (the course). */
 export type Epsilon = number | { value: number; inside: boolean };
@@ -70,7 +70,8 @@ export class OptimizerRecipe implements Optimizer {
       const g = given[i];
       if (!(g instanceof Value)) throw new MinibatchError(`${where}: gradient ${i + 1} must be a tensor, got ${describe(g)}`);
       if (!isFloat(box.dtype)) throw new MinibatchError(`${where}: variable ${box.name} holds ${box.dtype}; only f32 and f64 can be moved`);
-      if (!sameShape(g.shape, box.shape)) throw new ShapeError(`${where}: the gradient of ${box.name} must have shape ${show(box.shape)}, got ${show(g.shape)}`);
+      if (!sameShape(g.shape, box.shape))
+        throw new ShapeError(`${where}: the gradient of ${box.name} must have shape ${show(box.shape)}, got ${show(g.shape)}`);
     });
     const clipped = this.clipped(given);
     const trace = currentTrace();
@@ -100,7 +101,8 @@ export class OptimizerRecipe implements Optimizer {
   }
 
   minimize<A extends Tensor[]>(cost: (...args: A) => Tensor, variables: readonly Variable[]): (...args: A) => Tensor {
-    if (typeof cost !== "function") throw new MinibatchError(`${this.kind}: minimize: expected a function that gives the cost, got ${describe(cost)}`);
+    if (typeof cost !== "function")
+      throw new MinibatchError(`${this.kind}: minimize: expected a function that gives the cost, got ${describe(cost)}`);
     const step = (...args: Tensor[]): Tensor => {
       const value = cost(...(args as A));
       this.apply(variables, gradients(value, variables));
@@ -119,7 +121,9 @@ export class OptimizerRecipe implements Optimizer {
   #slotsOf(box: VariableValue): Slots {
     let slots = this.#slots.get(box);
     if (!slots) {
-      slots = this.rule.slots.map((name) => variable(fromArray(newArray(box.dtype, sizeOf(box.shape)), [sizeOf(box.shape)]), { name: `${box.name}.${name}` }));
+      slots = this.rule.slots.map((name) =>
+        variable(fromArray(newArray(box.dtype, sizeOf(box.shape)), [sizeOf(box.shape)]), { name: `${box.name}.${name}` }),
+      );
       this.#slots.set(box, slots);
     }
     return slots;
@@ -150,7 +154,8 @@ const common = ["learningRate", "clipNorm", "clipValue"];
 function epsilonOf(kind: string, epsilon: Epsilon | undefined, fallback: number): { epsilon: number; inside: boolean } {
   if (typeof epsilon === "object" && epsilon !== null) {
     checkOptions(`${kind}: epsilon`, epsilon, ["value", "inside"]);
-    if (typeof epsilon.inside !== "boolean") throw new MinibatchError(`${kind}: epsilon.inside must be true or false, got ${describe(epsilon.inside)}`);
+    if (typeof epsilon.inside !== "boolean")
+      throw new MinibatchError(`${kind}: epsilon.inside must be true or false, got ${describe(epsilon.inside)}`);
     return { epsilon: checkNumber(kind, "epsilon.value", epsilon.value, { min: 0 }), inside: epsilon.inside };
   }
   return { epsilon: checkNumber(kind, "epsilon", epsilon ?? fallback, { min: 0 }), inside: false };
@@ -172,7 +177,8 @@ function withMomentum(kind: string, options: MomentumOptions, nesterov: boolean)
   checkOptions(kind, options, [...common, "beta", "dampening"]);
   const b = beta(kind, "beta", options.beta, 0.9);
   const { dampening = "course" } = options;
-  if (dampening !== "course" && dampening !== "none") throw new MinibatchError(`${kind}: dampening must be "course" or "none", got ${describe(dampening)}`);
+  if (dampening !== "course" && dampening !== "none")
+    throw new MinibatchError(`${kind}: dampening must be "course" or "none", got ${describe(dampening)}`);
   const settings = { beta: b, gain: dampening === "course" ? 1 - b : 1, nesterov };
   return new OptimizerRecipe(momentumRule(kind, settings), options, settings);
 }

@@ -29,7 +29,12 @@ export interface UpdateRule {
 const none: Pick<UpdateRule, "scalars" | "scalarsAt"> = { scalars: [], scalarsAt: () => [] };
 
 export function sgdRule(): UpdateRule {
-  return { kind: "sgd", slots: [], ...none, update: (theta, g, _slots, { learningRate }) => ({ theta: sgdUpdate(theta, g, learningRate), slots: [] }) };
+  return {
+    kind: "sgd",
+    slots: [],
+    ...none,
+    update: (theta, g, _slots, { learningRate }) => ({ theta: sgdUpdate(theta, g, learningRate), slots: [] }),
+  };
 }
 
 export function momentumRule(kind: string, settings: { beta: number; gain: number; nesterov: boolean }): UpdateRule {
@@ -68,7 +73,10 @@ export function adagradRule(settings: { epsilon: number; inside: boolean }): Upd
   };
 }
 
-export function adamRule(kind: string, settings: { beta1: number; beta2: number; epsilon: number; inside: boolean; weightDecay: number }): UpdateRule {
+export function adamRule(
+  kind: string,
+  settings: { beta1: number; beta2: number; epsilon: number; inside: boolean; weightDecay: number },
+): UpdateRule {
   const { beta1, beta2 } = settings;
   return {
     kind,
@@ -77,7 +85,16 @@ export function adamRule(kind: string, settings: { beta1: number; beta2: number;
     scalarsAt: (step) => [1 - beta1 ** step, 1 - beta2 ** step],
     update(theta, g, [m, v], { learningRate, others }, decays) {
       const [correction1, correction2] = others as readonly [Value, Value];
-      const next = adamUpdate(theta, g, m as Value, v as Value, learningRate, correction1, correction2, decays ? settings : { ...settings, weightDecay: 0 });
+      const next = adamUpdate(
+        theta,
+        g,
+        m as Value,
+        v as Value,
+        learningRate,
+        correction1,
+        correction2,
+        decays ? settings : { ...settings, weightDecay: 0 },
+      );
       return { theta: next.theta, slots: [next.m, next.v] };
     },
   };

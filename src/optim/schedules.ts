@@ -12,7 +12,8 @@ type Per = { per?: "epoch" | "step" | undefined };
 
 /** Counts what the schedule goes by, from 0 at the first epoch or step. */
 function counter(where: string, per: "epoch" | "step" | undefined): (at: At) => number {
-  if (per !== undefined && per !== "epoch" && per !== "step") throw new MinibatchError(`${where}: per must be "epoch" or "step", got ${describe(per)}`);
+  if (per !== undefined && per !== "epoch" && per !== "step")
+    throw new MinibatchError(`${where}: per must be "epoch" or "step", got ${describe(per)}`);
   return per === "step" ? ({ step }) => step - 1 : ({ epoch }) => epoch - 1;
 }
 
@@ -58,7 +59,8 @@ export const schedule = {
   piecewise(o: Per & { rates: readonly (readonly [from: number, rate: number])[] }): Schedule {
     checkOptions("schedule.piecewise", o, ["per", "rates"]);
     const { rates } = o;
-    if (!Array.isArray(rates) || rates.length === 0) throw new MinibatchError(`schedule.piecewise: rates must be a list of [from, rate], got ${describe(rates)}`);
+    if (!Array.isArray(rates) || rates.length === 0)
+      throw new MinibatchError(`schedule.piecewise: rates must be a list of [from, rate], got ${describe(rates)}`);
     rates.forEach((entry: unknown, i) => {
       const [from, rate] = Array.isArray(entry) ? (entry as unknown[]) : [undefined, undefined];
       checkNumber("schedule.piecewise", `rates[${i}][0]`, from, { whole: true, min: 1 });
@@ -86,7 +88,9 @@ export const schedule = {
     const t = counter("schedule.warmup", o.per);
     const after = (at: At) => {
       if (typeof next === "number") return next;
-      return next(o.per === "step" ? { step: Math.max(1, at.step - over), epoch: at.epoch } : { step: at.step, epoch: Math.max(1, at.epoch - over) });
+      return next(
+        o.per === "step" ? { step: Math.max(1, at.step - over), epoch: at.epoch } : { step: at.step, epoch: Math.max(1, at.epoch - over) },
+      );
     };
     return (at) => (t(at) < over ? (after(at) * (t(at) + 1)) / (over + 1) : after(at));
   },
@@ -96,7 +100,9 @@ export const schedule = {
 export function rateAt(rate: number | Schedule, at: At): number {
   const value = typeof rate === "function" ? rate(at) : rate;
   if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
-  throw new MinibatchError(`learningRate: a schedule must give finite numbers from 0 on, got ${describe(value)} at step ${at.step}, epoch ${at.epoch}`);
+  throw new MinibatchError(
+    `learningRate: a schedule must give finite numbers from 0 on, got ${describe(value)} at step ${at.step}, epoch ${at.epoch}`,
+  );
 }
 
 /** A learning rate as an option: a positive number or a schedule. */

@@ -88,7 +88,12 @@ function lookFor(): AddonSearch {
   const module = builtin<Module>("node:module");
   if (!fs || !module) return { addon: undefined, path: undefined, attempts: [{ path: "", reason: "no Node modules here (a browser?)" }] };
   const folder = packageFolder();
-  if (!folder) return { addon: undefined, path: undefined, attempts: [{ path: "", reason: "the package's folder was not found (bundled?); set MINIBATCH_ADDON to the path of minibatch.node" }] };
+  if (!folder)
+    return {
+      addon: undefined,
+      path: undefined,
+      attempts: [{ path: "", reason: "the package's folder was not found (bundled?); set MINIBATCH_ADDON to the path of minibatch.node" }],
+    };
   const attempts: Attempt[] = [];
   const load = module.createRequire(`${folder}/package.json`);
   for (const path of candidates(folder)) {

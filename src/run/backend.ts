@@ -38,7 +38,9 @@ function choose(): Choice {
   if (search.addon) return { executor: nativeExecutor(search.addon), reasons: [`loaded ${search.path}`, ...failures(search)] };
   const reasons = failures(search);
   if (wanted === "native") throw new MinibatchError(`MINIBATCH_BACKEND=native: the addon did not load:\n  ${reasons.join("\n  ")}`);
-  warnOnce(`the native addon did not load, the TypeScript executor runs (slower): ${reasons[0] ?? "no reason known"}; npx minibatch doctor says more`);
+  warnOnce(
+    `the native addon did not load, the TypeScript executor runs (slower): ${reasons[0] ?? "no reason known"}; npx minibatch doctor says more`,
+  );
   return { executor: typescriptExecutor, reasons };
 }
 

@@ -1,7 +1,8 @@
 // The constant memory of a program: written once when it is loaded, shared by all its runs.
+
+import { dtypeOf } from "../dtype.ts";
 import type { Program } from "../graph/program.ts";
 import { allocate, view } from "./memory.ts";
-import { dtypeOf } from "../dtype.ts";
 
 export function constantBytes(program: Program): Uint8Array {
   const memory = program.memories.find((m) => m.name === "constant");

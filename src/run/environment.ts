@@ -25,7 +25,8 @@ export function debugLevel(): number {
   const text = environment("MINIBATCH_DEBUG");
   if (text === undefined) return 0;
   const level = Number(text);
-  if (!Number.isInteger(level) || level < 0 || level > 4) throw new MinibatchError(`MINIBATCH_DEBUG: must be 0, 1, 2, 3 or 4, got "${text}"`);
+  if (!Number.isInteger(level) || level < 0 || level > 4)
+    throw new MinibatchError(`MINIBATCH_DEBUG: must be 0, 1, 2, 3 or 4, got "${text}"`);
   return level;
 }
 
@@ -34,7 +35,8 @@ export function threadCount(cores: number): number {
   const text = environment("MINIBATCH_THREADS");
   if (text === undefined) return Math.max(1, cores);
   const n = Number(text);
-  if (!Number.isInteger(n) || n < 1 || n > 256) throw new MinibatchError(`MINIBATCH_THREADS: must be a whole number from 1 to 256, got "${text}"`);
+  if (!Number.isInteger(n) || n < 1 || n > 256)
+    throw new MinibatchError(`MINIBATCH_THREADS: must be a whole number from 1 to 256, got "${text}"`);
   return n;
 }
 

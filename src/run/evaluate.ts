@@ -4,7 +4,7 @@ import { newArray, type TypedArray } from "../dtype.ts";
 import { MinibatchError } from "../errors.ts";
 import type { Store } from "../graph/graph.ts";
 import { Layout } from "../graph/layout.ts";
-import { type Program, program, printProgram } from "../graph/program.ts";
+import { type Program, printProgram, program } from "../graph/program.ts";
 import { verify } from "../graph/verify.ts";
 import { type Node, Value } from "../ops/define.ts";
 import { executor } from "./backend.ts";
@@ -96,11 +96,23 @@ function outline(values: readonly Value[]): { key: string; inputs: Value[]; rebu
   const rebuild = () => {
     const made = new Map<string, Value>();
     inputs.forEach((input, i) => {
-      const node: Node = { id: i, op: undefined, source: { kind: "argument", name: `i${i}` }, inputs: [], attributes: {}, outputs: [input.type], scope: "" };
+      const node: Node = {
+        id: i,
+        op: undefined,
+        source: { kind: "argument", name: `i${i}` },
+        inputs: [],
+        attributes: {},
+        outputs: [input.type],
+        scope: "",
+      };
       made.set(`i${i}`, new Value(node, 0));
     });
     for (const { node, id } of steps) {
-      const copy: Node = { ...node, id: inputs.length + id, inputs: node.inputs.map((input) => made.get(nameOf(input) as string) as Value) };
+      const copy: Node = {
+        ...node,
+        id: inputs.length + id,
+        inputs: node.inputs.map((input) => made.get(nameOf(input) as string) as Value),
+      };
       node.outputs.forEach((_, o) => {
         made.set(`n${id}.${o}`, new Value(copy, o));
       });

@@ -23,7 +23,11 @@ export function allocate(bytes: number): Uint8Array {
   try {
     buffer = new SharedArrayBuffer(bytes + alignment);
   } catch (error) {
-    throw new MinibatchError(`memory: ${(bytes / 2 ** 20).toFixed(0)} MB could not be allocated; a smaller batch or model needs less`, "OPTION", { cause: error });
+    throw new MinibatchError(
+      `memory: ${(bytes / 2 ** 20).toFixed(0)} MB could not be allocated; a smaller batch or model needs less`,
+      "OPTION",
+      { cause: error },
+    );
   }
   const start = (alignment - addressOf(new Uint8Array(buffer, 0, 1))) % alignment;
   return new Uint8Array(buffer, start, bytes);
@@ -31,7 +35,8 @@ export function allocate(bytes: number): Uint8Array {
 
 /** A typed view into some bytes. */
 export function view(bytes: Uint8Array, dtype: DType, byteOffset: number, length: number): NumberArray {
-  if (byteOffset + length * bytesPerElement[dtype] > bytes.byteLength) throw internal(`a view ends at byte ${byteOffset + length * bytesPerElement[dtype]} of ${bytes.byteLength}`);
+  if (byteOffset + length * bytesPerElement[dtype] > bytes.byteLength)
+    throw internal(`a view ends at byte ${byteOffset + length * bytesPerElement[dtype]} of ${bytes.byteLength}`);
   return viewOf(dtype, bytes.buffer, bytes.byteOffset + byteOffset, length);
 }
 

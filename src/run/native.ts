@@ -82,7 +82,9 @@ class NativeLoaded implements LoadedProgram {
     try {
       return f();
     } catch (error) {
-      throw error instanceof MinibatchError || error instanceof BusyError ? error : runError(error instanceof Error ? error.message : String(error), this.program);
+      throw error instanceof MinibatchError || error instanceof BusyError
+        ? error
+        : runError(error instanceof Error ? error.message : String(error), this.program);
     }
   }
 }

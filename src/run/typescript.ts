@@ -2,7 +2,7 @@
 // binary loads. One instruction after the other, on the caller's thread.
 import type { NumberArray } from "../dtype.ts";
 import { MinibatchError } from "../errors.ts";
-import { type Instruction, type Program, type Slice, requiredBytes } from "../graph/program.ts";
+import { type Instruction, type Program, requiredBytes, type Slice } from "../graph/program.ts";
 import type { View } from "../ops/define.ts";
 import { show, sizeOf } from "../shape.ts";
 import { constantBytes } from "./constants.ts";
@@ -49,12 +49,17 @@ class TypeScriptProgram implements LoadedProgram {
 
   /** Resolves every operand of every instruction once for some steps in this memory. */
   bind(memory: Memory, steps: number): BoundCall[] {
-    const bytes = this.program.memories.map((m) => (m.name === "constant" ? this.#constants : memory.ensure(m.name, requiredBytes(m, steps))));
+    const bytes = this.program.memories.map((m) =>
+      m.name === "constant" ? this.#constants : memory.ensure(m.name, requiredBytes(m, steps)),
+    );
     const operand = (slice: Slice): Operand => {
       const m = this.program.memories[slice.memory];
       const perStep = m?.bytesPerStep ?? 0;
       const base = bytes[slice.memory] as Uint8Array;
-      const at = (step: number): View => ({ ...shapeOf(slice), data: view(base, slice.dtype, slice.byteOffset + step * perStep, sizeOf(slice.shape)) });
+      const at = (step: number): View => ({
+        ...shapeOf(slice),
+        data: view(base, slice.dtype, slice.byteOffset + step * perStep, sizeOf(slice.shape)),
+      });
       return perStep ? { streamed: true, at } : { streamed: false, at, fixed: at(0) };
     };
     return this.program.instructions.map((instruction) => ({
@@ -102,7 +107,10 @@ export function runInstruction({ instruction, inputs, outputs }: BoundCall, step
       instruction.attributes,
     );
   } catch (error) {
-    if (error instanceof MinibatchError) throw new MinibatchError(`${error.message} (instruction ${index}${instruction.scope ? `, ${instruction.scope}` : ""})`, error.code, { cause: error });
+    if (error instanceof MinibatchError)
+      throw new MinibatchError(`${error.message} (instruction ${index}${instruction.scope ? `, ${instruction.scope}` : ""})`, error.code, {
+        cause: error,
+      });
     throw error;
   }
 }
@@ -119,7 +127,9 @@ function trace({ instruction, outputs }: BoundCall, step: number): void {
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
     for (const x of data) [low, high] = [Math.min(low, x), Math.max(high, x)];
-    console.error(`minibatch: ${instruction.op.name} ${show(shape)} in ${low}..${high}${instruction.scope ? ` # ${instruction.scope}` : ""}`);
+    console.error(
+      `minibatch: ${instruction.op.name} ${show(shape)} in ${low}..${high}${instruction.scope ? ` # ${instruction.scope}` : ""}`,
+    );
   }
 }
 

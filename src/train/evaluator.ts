@@ -84,7 +84,10 @@ export class Evaluator {
         loss += size * (this.#memory.view("out", scalar, s * outBytes + out.loss)[0] as number);
         error += size * (this.#memory.view("out", scalar, s * outBytes + out.error)[0] as number);
         if (outputs && out.outputs !== undefined) {
-          outputs.set(this.#memory.view("out", { shape: [size * width], dtype: "f32" }, s * outBytes + out.outputs), (at + s * size) * width);
+          outputs.set(
+            this.#memory.view("out", { shape: [size * width], dtype: "f32" }, s * outBytes + out.outputs),
+            (at + s * size) * width,
+          );
         }
       }
       at += steps * size;

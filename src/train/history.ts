@@ -7,7 +7,7 @@ import type { Metric } from "../nn/metrics.ts";
 export type IfDev<D> = [D] extends [Dataset] ? number : [D] extends [undefined] ? undefined : number | undefined;
 export type MetricRecord = Readonly<Record<string, Metric>>;
 
-export interface Epoch<D = Dataset | undefined, M extends MetricRecord = {}> {
+export interface Epoch<D = Dataset | undefined, M extends MetricRecord = Record<never, never>> {
   /** Counts from 1. */
   readonly epoch: number;
   /** Optimizer steps made so far. */
@@ -49,7 +49,8 @@ export interface History<E = Epoch> {
 
 /** Whether `a` is a better epoch than `b`; NaN is worse than any number. */
 export function betterEpoch(a: Epoch, b: Epoch): boolean {
-  const rank = (e: Epoch) => [e.devError ?? e.trainError, e.devLoss ?? e.trainLoss].map((x) => (Number.isNaN(x) ? Number.POSITIVE_INFINITY : x)) as [number, number];
+  const rank = (e: Epoch) =>
+    [e.devError ?? e.trainError, e.devLoss ?? e.trainLoss].map((x) => (Number.isNaN(x) ? Number.POSITIVE_INFINITY : x)) as [number, number];
   const [errorA, lossA] = rank(a);
   const [errorB, lossB] = rank(b);
   return errorA < errorB || (errorA === errorB && lossA < lossB);

@@ -1,5 +1,5 @@
 // The options of fit: their types, and the checks that run before anything is trained.
-import { type Dataset, checkDataset } from "../dataset.ts";
+import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "../nn/losses.ts";
 import type { Regularizer, RegularizerDefinition } from "../nn/regularizers.ts";
@@ -26,7 +26,7 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-export interface FitOptions<D extends Dataset | undefined = Dataset | undefined, M extends MetricRecord = {}> {
+export interface FitOptions<D extends Dataset | undefined = Dataset | undefined, M extends MetricRecord = Record<never, never>> {
   /** Evaluated after every epoch; early stopping and `best` go by it. */
   dev?: D;
   loss: Loss;
@@ -55,7 +55,25 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   signal?: AbortSignal | undefined;
 }
 
-const known = ["dev", "loss", "optimizer", "regularizer", "batchSize", "epochs", "seed", "shuffle", "metrics", "earlyStopping", "clipNorm", "clipValue", "onEpoch", "onStep", "progress", "threads", "signal"];
+const known = [
+  "dev",
+  "loss",
+  "optimizer",
+  "regularizer",
+  "batchSize",
+  "epochs",
+  "seed",
+  "shuffle",
+  "metrics",
+  "earlyStopping",
+  "clipNorm",
+  "clipValue",
+  "onEpoch",
+  "onStep",
+  "progress",
+  "threads",
+  "signal",
+];
 
 /** The options as the trainer uses them. */
 export interface Settings {
@@ -68,7 +86,9 @@ export interface Settings {
   readonly seed: number;
   readonly shuffle: boolean;
   readonly metrics: MetricRecord;
-  readonly earlyStopping: { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" } | undefined;
+  readonly earlyStopping:
+    | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
+    | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<void>) | undefined;
@@ -105,7 +125,8 @@ function checkEarlyStopping(value: EarlyStopping | undefined, dev: Dataset | und
   checkOptions("fit: earlyStopping", value, ["patience", "minDelta", "restoreBest", "watch"]);
   if (!dev) throw new MinibatchError("fit: earlyStopping watches the dev set; give dev");
   const { watch = "devError" } = value;
-  if (watch !== "devError" && watch !== "devLoss") throw new MinibatchError(`fit: earlyStopping.watch must be "devError" or "devLoss", got ${describe(watch)}`);
+  if (watch !== "devError" && watch !== "devLoss")
+    throw new MinibatchError(`fit: earlyStopping.watch must be "devError" or "devLoss", got ${describe(watch)}`);
   return {
     patience: checkNumber("fit", "earlyStopping.patience", value.patience, { whole: true, min: 1 }),
     minDelta: checkNumber("fit", "earlyStopping.minDelta", value.minDelta ?? 0, { min: 0 }),
@@ -118,19 +139,25 @@ function checkMetrics(value: unknown): MetricRecord {
   if (value === undefined) return {};
   checkOptions("fit: metrics", value, Object.keys((value as object | null) ?? {}));
   for (const [name, metric] of Object.entries(value as Record<string, unknown>)) {
-    if (typeof metric !== "function") throw new MinibatchError(`fit: metrics.${name} must be a metric such as metrics.f1, got ${describe(metric)}`);
+    if (typeof metric !== "function")
+      throw new MinibatchError(`fit: metrics.${name} must be a metric such as metrics.f1, got ${describe(metric)}`);
   }
   return value as MetricRecord;
 }
 
 function checkSignal(value: AbortSignal | undefined): AbortSignal | undefined {
-  if (value === undefined || (typeof value === "object" && value !== null && typeof value.addEventListener === "function" && "aborted" in value)) return value;
+  if (
+    value === undefined ||
+    (typeof value === "object" && value !== null && typeof value.addEventListener === "function" && "aborted" in value)
+  )
+    return value;
   throw new MinibatchError(`fit: signal must be an AbortSignal, got ${describe(value)}`);
 }
 
 /** Checks everything that can be wrong with options; throws at once. */
 export function checkFitOptions(rows: number, options: unknown): Settings {
-  if (options === undefined || options === null) throw new MinibatchError(`fit: options must be an object with at least loss, optimizer and epochs, got ${describe(options)}`);
+  if (options === undefined || options === null)
+    throw new MinibatchError(`fit: options must be an object with at least loss, optimizer and epochs, got ${describe(options)}`);
   checkOptions("fit", options, known);
   const o = options as FitOptions;
   for (const name of ["loss", "optimizer", "epochs"] as const) {

@@ -10,7 +10,7 @@ import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
-import { type Tensor, type TensorLike, fromArray, readNumbers } from "../tensor.ts";
+import { fromArray, readNumbers, type Tensor, type TensorLike } from "../tensor.ts";
 import { type PredictAs, type PredictionProgram, predictionProgram } from "./programs.ts";
 
 /** Rows of one step; more are predicted in several. */
@@ -29,11 +29,20 @@ export interface Rows {
 
 /** Reads raw numbers, typed arrays or tensors: one row or many. */
 export function rowsOf(where: string, x: TensorLike, inputShape: Shape): Rows {
-  const { data, shape } = x instanceof Float32Array && inputShape.length === 1 && x.length === inputShape[0] ? { data: x, shape: inputShape } : readNumbers(where, x);
+  const { data, shape } =
+    x instanceof Float32Array && inputShape.length === 1 && x.length === inputShape[0]
+      ? { data: x, shape: inputShape }
+      : readNumbers(where, x);
   if (sameShape(shape, inputShape)) return { data, count: 1, single: true };
-  if (shape.length === inputShape.length + 1 && sameShape(shape.slice(1), inputShape)) return { data, count: shape[0] as number, single: false };
-  const flat = shape.length === 1 && inputShape.length !== 1 && shape[0] === sizeOf(inputShape) ? `; tensor(x, { shape: ${show(inputShape)} }) says that it is one example` : "";
-  throw new ShapeError(`${where}: the model takes rows of shape ${show(inputShape)}, one ${show(inputShape)} or many ${show(["m" as unknown as number, ...inputShape])}, got ${show(shape)}${flat}`);
+  if (shape.length === inputShape.length + 1 && sameShape(shape.slice(1), inputShape))
+    return { data, count: shape[0] as number, single: false };
+  const flat =
+    shape.length === 1 && inputShape.length !== 1 && shape[0] === sizeOf(inputShape)
+      ? `; tensor(x, { shape: ${show(inputShape)} }) says that it is one example`
+      : "";
+  throw new ShapeError(
+    `${where}: the model takes rows of shape ${show(inputShape)}, one ${show(inputShape)} or many ${show(["m" as unknown as number, ...inputShape])}, got ${show(shape)}${flat}`,
+  );
 }
 
 export class Predictor {
@@ -57,9 +66,12 @@ export class Predictor {
   }
 
   #check(as: unknown, loss: LossDefinition | undefined): PredictAs {
-    if (as !== "outputs" && as !== "probabilities" && as !== "classes") throw new MinibatchError(`predict: as must be "outputs", "probabilities" or "classes", got ${JSON.stringify(as)}`);
-    if (as !== "outputs" && loss?.task === "regression") throw new MinibatchError(`predict: a model trained with ${loss.kind} has no ${as}; use { as: "outputs" }`);
-    if (as === "probabilities" && !loss) throw new MinibatchError('predict: the model was never trained, so what its probabilities are is not known; use { as: "outputs" }');
+    if (as !== "outputs" && as !== "probabilities" && as !== "classes")
+      throw new MinibatchError(`predict: as must be "outputs", "probabilities" or "classes", got ${JSON.stringify(as)}`);
+    if (as !== "outputs" && loss?.task === "regression")
+      throw new MinibatchError(`predict: a model trained with ${loss.kind} has no ${as}; use { as: "outputs" }`);
+    if (as === "probabilities" && !loss)
+      throw new MinibatchError('predict: the model was never trained, so what its probabilities are is not known; use { as: "outputs" }');
     return as;
   }
 

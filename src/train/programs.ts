@@ -1,23 +1,23 @@
 // Traces the programs of a model: a training step (forward, backward, update), an evaluation, a prediction. Everything
 // that changes from step to step is read from memory: rows, learning rate, dropout key. Knows no loop and no policy.
 import type { DType } from "../dtype.ts";
-import type { Store } from "../graph/graph.ts";
 import { gradients } from "../graph/gradient.ts";
+import type { Store } from "../graph/graph.ts";
 import type { Layout, MemoryName } from "../graph/layout.ts";
 import { type Program, program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
 import type { LossDefinition } from "../nn/losses.ts";
 import type { Metric } from "../nn/metrics.ts";
-import { type Network, type ParameterEntry, type StateEntry, type Structure, type Surroundings, type SegmentName } from "../nn/network.ts";
-import { type RegularizerDefinition, penalty } from "../nn/regularizers.ts";
+import type { Network, ParameterEntry, SegmentName, StateEntry, Structure, Surroundings } from "../nn/network.ts";
+import { penalty, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { weightLayout } from "../nn/weights.ts";
-import { Value, source, type ValueType } from "../ops/define.ts";
+import { source, Value, type ValueType } from "../ops/define.ts";
 import { dropout } from "../ops/dropout.ts";
 import { add, cast, clip, mul, sqrt } from "../ops/elementwise.ts";
 import { gatherRows } from "../ops/movement.ts";
 import { sumSquares } from "../ops/reduce.ts";
 import type { UpdateRule } from "../optim/rules.ts";
-import { type Tensor, type Variable, asTensor, clipScale } from "../tensor.ts";
+import { asTensor, clipScale, type Tensor, type Variable } from "../tensor.ts";
 
 /** The data set as it lies in memory. */
 export interface DataTypes {
@@ -54,7 +54,12 @@ export interface TrainingProgram {
   readonly layout: Layout;
   readonly hyper: StepSlots;
   /** Byte offset of each result in the `out` of a step. */
-  readonly out: { readonly loss: number; readonly error: number; readonly gradientNorm: number; readonly metrics: Readonly<Record<string, number>> };
+  readonly out: {
+    readonly loss: number;
+    readonly error: number;
+    readonly gradientNorm: number;
+    readonly metrics: Readonly<Record<string, number>>;
+  };
 }
 
 function memory(layout: Layout, name: MemoryName, slot: string): Value {
@@ -85,7 +90,11 @@ class TracedState extends Value {
 }
 
 /** Parameters as views of their segments, statistics as slots of `state`. */
-function inMemory(layout: Layout, segments: ReadonlyMap<SegmentName, Value>, stores: Store[] | undefined): Pick<Surroundings, "param" | "state"> {
+function inMemory(
+  layout: Layout,
+  segments: ReadonlyMap<SegmentName, Value>,
+  stores: Store[] | undefined,
+): Pick<Surroundings, "param" | "state"> {
   return {
     param: ({ segment, offset, shape }: ParameterEntry): Tensor => asTensor(view(segments.get(segment) as Value, offset, shape)),
     state: ({ name }: StateEntry): Variable => new TracedState(memory(layout, "state", name), name, stores) as unknown as Variable,
@@ -133,7 +142,8 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   const output = network.forward(x, {
     training: true,
     ...inMemory(layout, segments, stores),
-    dropout: (value, _keepProb, site) => asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
+    dropout: (value, _keepProb, site) =>
+      asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
   });
   const labels = asTensor(y);
   const dataLoss = loss(output, labels);
@@ -163,7 +173,8 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   keep("loss", cost);
   keep("error", errorOf(loss, output, labels, dataLoss));
   keep("gradientNorm", norm ?? asTensor(dataLoss).mul(0));
-  for (const [name, metric] of Object.entries(metrics)) keep(`metric.${name}`, asTensor(cast(metric(output, labels), "f32")).reshape(scalar.shape));
+  for (const [name, metric] of Object.entries(metrics))
+    keep(`metric.${name}`, asTensor(cast(metric(output, labels), "f32")).reshape(scalar.shape));
   const offset = (name: string) => layout.find("out", name).byteOffset;
   return {
     program: program(stores, layout),
@@ -205,7 +216,14 @@ export interface EvaluationProgram {
 }
 
 /** Loss and error of a batch of `rows` rows, and its outputs when they are wanted. No dropout, running statistics. */
-export function evaluationProgram(network: Network, structure: Structure, data: DataTypes, loss: LossDefinition, rows: number, wantOutputs: boolean): EvaluationProgram {
+export function evaluationProgram(
+  network: Network,
+  structure: Structure,
+  data: DataTypes,
+  loss: LossDefinition,
+  rows: number,
+  wantOutputs: boolean,
+): EvaluationProgram {
   const layout = weightLayout(structure);
   const { x, y } = gathered(layout, data, rows);
   const output = network.forward(x, { training: false, ...inMemory(layout, segmentSources(layout), undefined), dropout: (value) => value });
@@ -216,7 +234,11 @@ export function evaluationProgram(network: Network, structure: Structure, data: 
     stores.push({ value, memory: "out", name });
     return layout.add("out", name, value.type).byteOffset;
   };
-  const out = { loss: keep("loss", dataLoss), error: keep("error", errorOf(loss, output, labels, dataLoss)), outputs: wantOutputs ? keep("outputs", output) : undefined };
+  const out = {
+    loss: keep("loss", dataLoss),
+    error: keep("error", errorOf(loss, output, labels, dataLoss)),
+    outputs: wantOutputs ? keep("outputs", output) : undefined,
+  };
   return { program: program(stores, layout), layout, out };
 }
 
@@ -230,11 +252,22 @@ export interface PredictionProgram {
 }
 
 /** Outputs of a batch of `rows` rows that is written into `input` as f32. */
-export function predictionProgram(network: Network, structure: Structure, loss: LossDefinition | undefined, rows: number, as: PredictAs): PredictionProgram {
+export function predictionProgram(
+  network: Network,
+  structure: Structure,
+  loss: LossDefinition | undefined,
+  rows: number,
+  as: PredictAs,
+): PredictionProgram {
   const layout = weightLayout(structure);
   const slot = layout.add("input", "x", { shape: [rows, ...structure.inputShape], dtype: "f32" });
-  const raw = network.forward(memory(layout, "input", "x"), { training: false, ...inMemory(layout, segmentSources(layout), undefined), dropout: (value) => value });
-  const value = as === "outputs" ? raw : as === "probabilities" ? (loss?.probabilities?.(raw) ?? raw) : (loss?.classes?.(raw) ?? raw.argMax(-1));
+  const raw = network.forward(memory(layout, "input", "x"), {
+    training: false,
+    ...inMemory(layout, segmentSources(layout), undefined),
+    dropout: (value) => value,
+  });
+  const value =
+    as === "outputs" ? raw : as === "probabilities" ? (loss?.probabilities?.(raw) ?? raw) : (loss?.classes?.(raw) ?? raw.argMax(-1));
   const output = layout.add("out", "output", value.type);
   return { program: program([{ value, memory: "out", name: "output" }], layout), layout, input: slot.byteOffset, output };
 }

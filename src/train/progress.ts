@@ -57,13 +57,19 @@ export function progressLine(wanted: boolean | undefined, epochs: number, rows: 
       if (!live || now - drawn < 100) return;
       drawn = now;
       const { perSecond, left } = rate();
-      draw(`epoch ${epoch}/${epochs}  ${Math.floor((100 * done) / of)}%  loss ${number(loss)}  ${Math.round(perSecond)} samples/s  ${duration(left)} left`, false);
+      draw(
+        `epoch ${epoch}/${epochs}  ${Math.floor((100 * done) / of)}%  loss ${number(loss)}  ${Math.round(perSecond)} samples/s  ${duration(left)} left`,
+        false,
+      );
     },
     epoch(e) {
       samples = e.epoch * rows;
       const { perSecond, left } = rate();
       const dev = e.devError === undefined ? "" : `  dev loss ${number(e.devLoss as number)}  dev error ${error(e.devError)}`;
-      draw(`epoch ${e.epoch}/${epochs}  train loss ${number(e.trainLoss)}  train error ${error(e.trainError)}${dev}  ${Math.round(perSecond)} samples/s  ${duration(left)} left`, true);
+      draw(
+        `epoch ${e.epoch}/${epochs}  train loss ${number(e.trainLoss)}  train error ${error(e.trainError)}${dev}  ${Math.round(perSecond)} samples/s  ${duration(left)} left`,
+        true,
+      );
     },
     end() {
       if (live && last) out.write("\n");

@@ -2,7 +2,7 @@
 // the trainer asks it what to do at step boundaries and tells it what happened.
 import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
-import { type Schedule, checkRate } from "../optim/schedules.ts";
+import { checkRate, type Schedule } from "../optim/schedules.ts";
 import type { Epoch, History, Intervention } from "./history.ts";
 
 export interface Mark {
@@ -273,7 +273,8 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
   }
 
   mark(name: string): Promise<Mark> {
-    if (name !== undefined && typeof name !== "string") return Promise.reject(new MinibatchError(`run.mark: expected a name, got ${describe(name)}`));
+    if (name !== undefined && typeof name !== "string")
+      return Promise.reject(new MinibatchError(`run.mark: expected a name, got ${describe(name)}`));
     const chosen = name ?? `mark ${++this.#marks}`;
     return this.#later((target, control) => {
       const mark = target.mark(chosen);
@@ -284,7 +285,8 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
 
   revert(mark: Mark | string): Promise<void> {
     const name = typeof mark === "string" ? mark : mark?.name;
-    if (typeof name !== "string") return Promise.reject(new MinibatchError(`run.revert: expected a mark or its name, got ${describe(mark)}`));
+    if (typeof name !== "string")
+      return Promise.reject(new MinibatchError(`run.revert: expected a mark or its name, got ${describe(mark)}`));
     return this.#later((target, control) => {
       target.revert(name);
       control.record("revert", target.step(), name);

@@ -1,12 +1,13 @@
 // A data set as the programs read it: x and y as flat shared memory, checked once. Knows no model beyond what its loss
 // wants of labels.
-import { bytesPerElement, convert, type DType, type TypedArray } from "../dtype.ts";
+
 import type { Dataset } from "../dataset.ts";
+import { bytesPerElement, convert, type DType, type TypedArray } from "../dtype.ts";
 import { MinibatchError, ShapeError } from "../errors.ts";
+import { aligned } from "../graph/layout.ts";
 import type { LossDefinition } from "../nn/losses.ts";
 import { evaluate } from "../run/evaluate.ts";
 import { allocate, view } from "../run/memory.ts";
-import { aligned } from "../graph/layout.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import type { DataTypes } from "./programs.ts";
 
@@ -30,7 +31,10 @@ function checkFinite(where: string, x: TypedArray, shape: Shape): void {
 export function tableOf(where: string, { x, y }: Dataset, loss: LossDefinition, inputShape: Shape, outputShape: Shape): Table {
   const rows = x.shape[0] ?? 0;
   if (rows === 0) throw new MinibatchError(`${where}: the data set is empty (x has shape ${show(x.shape)})`);
-  if (show(x.shape.slice(1)) !== show(inputShape)) throw new ShapeError(`${where}: the model takes examples of shape ${show(inputShape)}, got ${show(x.shape.slice(1))} (x has shape ${show(x.shape)})`);
+  if (show(x.shape.slice(1)) !== show(inputShape))
+    throw new ShapeError(
+      `${where}: the model takes examples of shape ${show(inputShape)}, got ${show(x.shape.slice(1))} (x has shape ${show(x.shape)})`,
+    );
   const [xs, ys] = evaluate([x, y]) as [TypedArray, TypedArray];
   checkFinite(where, xs, x.shape);
   loss.checkLabels(where, { data: ys, shape: y.shape }, outputShape);

@@ -4,18 +4,18 @@ import { MinibatchError } from "../errors.ts";
 import type { Network, Structure } from "../nn/network.ts";
 import { penaltyOf } from "../nn/regularizers.ts";
 import type { Weights } from "../nn/weights.ts";
-import { type Schedule, rateAt } from "../optim/schedules.ts";
+import { rateAt, type Schedule } from "../optim/schedules.ts";
 import { permutation, seedWords } from "../random.ts";
 import { executor } from "../run/backend.ts";
 import { evaluate, inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
-import { type Epoch, type History, type StoppedBecause, betterEpoch } from "./history.ts";
 import { Evaluator } from "./evaluator.ts";
+import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
 import type { Settings } from "./options.ts";
-import type { Progress } from "./progress.ts";
 import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
+import type { Progress } from "./progress.ts";
 import type { Mark, Run, RunControl, Steered } from "./run.ts";
 import type { Table } from "./table.ts";
 
@@ -114,7 +114,9 @@ export class Trainer implements Steered {
     const kept = this.#marks.get(name);
     if (!kept) {
       const names = [...this.#marks.keys()];
-      throw new MinibatchError(`run.revert: no mark named "${name}"${names.length ? `; there are ${names.map((n) => `"${n}"`).join(", ")}` : "; run.mark(name) makes one"}`);
+      throw new MinibatchError(
+        `run.revert: no mark named "${name}"${names.length ? `; there are ${names.map((n) => `"${n}"`).join(", ")}` : "; run.mark(name) makes one"}`,
+      );
     }
     this.#weights.set(kept.weights);
     if (this.#memory.has("slots")) {
@@ -221,7 +223,9 @@ export class Trainer implements Steered {
       devLoss: hasDev ? (dev?.loss ?? Number.NaN) : undefined,
       devError: hasDev ? (dev?.error ?? Number.NaN) : undefined,
       trainMetrics: Object.fromEntries(Object.entries(sums.metrics).map(([name, sum]) => [name, mean(sum, sums.rows)])),
-      devMetrics: Object.fromEntries(Object.keys(settings.metrics).map((name) => [name, dev?.metrics[name] ?? (hasDev ? Number.NaN : undefined)])),
+      devMetrics: Object.fromEntries(
+        Object.keys(settings.metrics).map((name) => [name, dev?.metrics[name] ?? (hasDev ? Number.NaN : undefined)]),
+      ),
       learningRate: this.#lastRate,
       gradientNorm: mean(sums.gradientNorm, sums.steps),
       seconds: (performance.now() - began) / 1000,
@@ -255,7 +259,8 @@ export class Trainer implements Steered {
     const metrics: Record<string, number> = {};
     if (outputs && devLabels) {
       const tensor = fromArray(outputs, [devLabels.shape[0] as number, ...structure.outputShape]);
-      for (const [name, metric] of Object.entries(settings.metrics)) metrics[name] = (evaluate([metric(tensor, devLabels)])[0] as Float32Array)[0] as number;
+      for (const [name, metric] of Object.entries(settings.metrics))
+        metrics[name] = (evaluate([metric(tensor, devLabels)])[0] as Float32Array)[0] as number;
     }
     return { loss: loss + penaltyOf(settings.regularizer, this.#weights, settings.batchSize), error, metrics };
   }
@@ -351,7 +356,8 @@ export class Trainer implements Steered {
       sums.loss += size * loss;
       sums.error += size * value(out.error);
       sums.gradientNorm += gradientNorm;
-      for (const [name, byteOffset] of Object.entries(out.metrics)) sums.metrics[name] = (sums.metrics[name] ?? 0) + size * value(byteOffset);
+      for (const [name, byteOffset] of Object.entries(out.metrics))
+        sums.metrics[name] = (sums.metrics[name] ?? 0) + size * value(byteOffset);
       onStep?.({ step: this.#step + s + 1, loss, gradientNorm });
     }
     sums.rows += steps * size;

@@ -159,6 +159,11 @@ export const fitting: readonly Mistake[] = [
     says: /metric.*f1/,
   },
   {
+    what: "a missing value among the inputs",
+    make: () => net().fit(dataset([[Number.NaN, 0]], [0]), options),
+    says: /^fit: train: x must hold finite numbers, got NaN in row 0, element 0$/,
+  },
+  {
     what: "a second fit while one runs",
     make: () => {
       const model = net();

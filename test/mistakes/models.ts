@@ -35,7 +35,7 @@ export const models: readonly Mistake[] = [
   {
     what: "probabilities of a model without a loss",
     make: () => built().predictSync(x, { as: "probabilities" }),
-    says: /^predictSync: .*(loss|fit)/,
+    says: /^predict: the model was never trained,/,
   },
   {
     what: "saving a lambda",
