@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-// Starts the command line from dist/, or from src/ where nothing is built (a checkout of the repository).
+// Starts the command line: from src/ in a checkout of the repository (dist/ may be old or missing there), else from dist/.
 import { existsSync } from "node:fs";
 
-const built = new URL("../dist/cli.mjs", import.meta.url);
-if (existsSync(built)) {
-  await import(built.href);
-} else {
+if (existsSync(new URL("../src/cli.ts", import.meta.url))) {
   const { tsImport } = await import("tsx/esm/api");
   await tsImport("../src/cli.ts", import.meta.url);
+} else {
+  await import("../dist/cli.mjs");
 }

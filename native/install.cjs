@@ -40,8 +40,9 @@ function loads(file) {
   return spawnSync(process.execPath, ["-e", "require(process.argv[1])", file], { stdio: "ignore" }).status === 0;
 }
 
-/** A binary that came with the package and works on this machine. */
+/** A binary that came with the package and works on this machine; in a checkout it would hide the sources. */
 function prebuilt() {
+  if (fs.existsSync(path.join(root, ".git"))) return undefined;
   const folder = path.join(root, "prebuilds", `${process.platform}-${process.arch}`);
   if (!fs.existsSync(folder)) return undefined;
   return fs

@@ -5,6 +5,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { findAddon, packageFolder } from "./run/addon.ts";
 import { backend } from "./run/backend.ts";
+import { debugLevel, threadCount } from "./run/environment.ts";
 
 const usage = `usage: npx minibatch doctor
   doctor   back end, instruction set, threads; what was tried and why it failed`;
@@ -27,9 +28,12 @@ function doctor(): { text: string; healthy: boolean } {
   const failures = attempts.map((attempt) => (attempt.path ? `${attempt.path}: ${attempt.reason}` : attempt.reason));
   let healthy = true;
   try {
+    // Both throw for values that make no sense, also where the back end would not ask.
+    threadCount(1);
+    debugLevel();
     const { name, isa, threads, reasons } = backend();
     lines.push(row("back end", name === "native" ? `native, ${isa} kernels, ${threads} threads` : "TypeScript (works, slower)"));
-    lines.push(...reasons.filter((reason) => !failures.includes(reason)).map((reason) => row("", reason)));
+    lines.push(...reasons.filter((reason) => !failures.includes(reason) && reason !== `loaded ${path}`).map((reason) => row("", reason)));
   } catch (error) {
     healthy = false;
     const [rule = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
@@ -42,7 +46,8 @@ function doctor(): { text: string; healthy: boolean } {
     lines.push(row("addon", "none"));
   }
   lines.push(...failures.map((failure) => row("  tried", failure)));
-  if (!addon) lines.push(...hints(folder));
+  // A file that is there and refuses has said why; building it again would not help.
+  if (!addon && attempts.every(({ reason }) => reason === "no such file")) lines.push(...hints(folder));
   return { text: lines.join("\n"), healthy };
 }
 

@@ -41,9 +41,16 @@ describe("npx minibatch doctor", { timeout: 60_000 }, () => {
   it.each([
     ["MINIBATCH_BACKEND", "gpu", /MINIBATCH_BACKEND: must be native, typescript or auto, got "gpu"/],
     ["MINIBATCH_THREADS", "0", /MINIBATCH_THREADS: must be a whole number from 1 to 256, got "0"/],
-    ["MINIBATCH_ISA", "sse9", /MINIBATCH_ISA.*sse9/],
+    ["MINIBATCH_DEBUG", "loud", /MINIBATCH_DEBUG: must be 0, 1, 2, 3 or 4, got "loud"/],
   ])("%s=%s is answered", (name, value, says) => {
     expect(minibatch(["doctor"], { [name]: value }).stdout).toMatch(says);
+  });
+
+  it("an instruction set that this machine has not is answered, where there is an addon to ask", () => {
+    const native = minibatch(["doctor"]).stdout.includes("back end          native");
+    const { stdout } = minibatch(["doctor"], { MINIBATCH_ISA: "sse9" });
+    expect(stdout).toMatch(/back end +TypeScript/);
+    expect(stdout.includes("MINIBATCH_ISA: must be one that works here")).toBe(native);
   });
 
   it("shows its usage for anything else", () => {

@@ -43,7 +43,7 @@ void TestUnary() {
   Unary("sigmoid", [](double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); });
   Unary("softplus", Softplus);
   Unary("silu", [](double x) { return x * (x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x))); });
-  Unary("gelu", [](double x) { return x * 0.5 * erfc(-x * M_SQRT1_2); }, -4, 4, {}, 8e-7, 1e-14);
+  Unary("gelu", [](double x) { return static_cast<double>(x * erfcl(-x * sqrtl(0.5L)) / 2); }, -4, 4, {}, 8e-7, 2e-15);
   Unary("erf", [](double x) { return erf(x); });
   Unary("leakyRelu", [](double x) { return x > 0 ? x : x * 0.125; }, -4, 4, {0.125});
   Unary("elu", [](double x) { return x > 0 ? x : 0.75 * expm1(x); }, -4, 4, {0.75});

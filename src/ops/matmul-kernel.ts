@@ -126,36 +126,34 @@ function tile(a: readonly number[], aOffset: number, b: readonly number[], bOffs
   out[7] = c31;
 }
 
-/** One row of A, as in the prediction of one sample: every weight is used once, so packing would cost more than the product. */
-function multiplyRow(k: number, n: number, a: Matrix, b: Matrix, out: number[]): void {
-  for (let j = 0; j < n; j++) out[j] = 0;
-  const factor = (p: number) => (p < k ? (a.data[a.offset + p * a.columnStride] as number) : 0);
-  const weights = b.data;
-  if (b.columnStride !== 1) {
+/** One row times B, as in the prediction of one sample: every weight is used once, so packing would cost more than the product. */
+function multiplyRow(row: readonly number[], k: number, n: number, { data, offset, rowStride, columnStride }: Matrix, out: number[]): void {
+  if (columnStride !== 1) {
     for (let j = 0; j < n; j++) {
       let sum = 0;
-      let q = b.offset + j * b.columnStride;
-      for (let p = 0; p < k; p++, q += b.rowStride) sum += factor(p) * (weights[q] as number);
+      let q = offset + j * columnStride;
+      for (let p = 0; p < k; p++, q += rowStride) sum += (row[p] as number) * (data[q] as number);
       out[j] = sum;
     }
     return;
   }
+  for (let j = 0; j < n; j++) out[j] = 0;
   let p = 0;
   for (; p + 4 <= k; p += 4) {
-    const [f0, f1, f2, f3] = [factor(p), factor(p + 1), factor(p + 2), factor(p + 3)];
-    const step = b.rowStride;
-    let q = b.offset + p * step;
+    const [a0, a1, a2, a3] = [row[p], row[p + 1], row[p + 2], row[p + 3]] as [number, number, number, number];
+    let q = offset + p * rowStride;
     for (let j = 0; j < n; j++, q++) {
-      const first = f0 * (weights[q] as number) + f1 * (weights[q + step] as number);
-      out[j] = (out[j] as number) + first + (f2 * (weights[q + 2 * step] as number) + f3 * (weights[q + 3 * step] as number));
+      const first = a0 * (data[q] as number) + a1 * (data[q + rowStride] as number);
+      out[j] = (out[j] as number) + first + (a2 * (data[q + 2 * rowStride] as number) + a3 * (data[q + 3 * rowStride] as number));
     }
   }
   for (; p < k; p++) {
-    const f = factor(p);
-    const q = b.offset + p * b.rowStride;
-    for (let j = 0; j < n; j++) out[j] = (out[j] as number) + f * (weights[q + j] as number);
+    for (let j = 0; j < n; j++) out[j] = (out[j] as number) + (row[p] as number) * (data[offset + p * rowStride + j] as number);
   }
 }
+
+/** So many numbers of A (512 KB, half a second cache) are multiplied with all of B before the next rows of A have their turn. */
+const blockOfA = 65536;
 
 /** C [m, n] row-major at `cOffset` = act(A [m, k] B [k, n] + bias). Sums are taken in double precision. */
 export function multiply(
@@ -173,20 +171,26 @@ export function multiply(
     c[cOffset + i * n + j] = relu && sum <= 0 ? 0 : sum;
   };
   if (m === 1) {
-    multiplyRow(k, n, a, b, ensure(packedA, n));
-    for (let j = 0; j < n; j++) store(packedA[j] as number, 0, j);
+    const row = ensure(packedA, k);
+    for (let p = 0; p < k; p++) row[p] = a.data[a.offset + p * a.columnStride] as number;
+    multiplyRow(row, k, n, b, ensure(packedB, n));
+    for (let j = 0; j < n; j++) store(packedB[j] as number, 0, j);
     return;
   }
   const even = k + (k % 2);
   packRows(a, m, k, ensure(packedA, (m + tileRows - 1) * even));
   packColumns(b, k, n, ensure(packedB, (n + tileColumns - 1) * even));
-  // Panels of B outside: one (12 KB at k = 784) stays in the first cache while all rows of A pass by.
-  for (let j = 0; j < n; j += tileColumns) {
-    const columns = Math.min(tileColumns, n - j);
-    for (let i = 0; i < m; i += tileRows) {
-      tile(packedA, i * even, packedB, j * even, even, sums);
-      for (let r = 0; r < tileRows && i + r < m; r++) {
-        for (let s = 0; s < columns; s++) store(sums[r * tileColumns + s] as number, i + r, j + s);
+  const rows = Math.max(tileRows, Math.floor(blockOfA / Math.max(1, even) / tileRows) * tileRows);
+  for (let top = 0; top < m; top += rows) {
+    const bottom = Math.min(m, top + rows);
+    // Panels of B outside: one (12 KB at k = 784) stays in the first cache while the rows of A pass by.
+    for (let j = 0; j < n; j += tileColumns) {
+      const columns = Math.min(tileColumns, n - j);
+      for (let i = top; i < bottom; i += tileRows) {
+        tile(packedA, i * even, packedB, j * even, even, sums);
+        for (let r = 0; r < tileRows && i + r < m; r++) {
+          for (let s = 0; s < columns; s++) store(sums[r * tileColumns + s] as number, i + r, j + s);
+        }
       }
     }
   }

@@ -1,0 +1,605 @@
+// Normalisation, losses, dropout and optimizer kernels, moving and picking ones, against plain loops in double precision;
+// and what each refuses.
+#include "kernel_harness.h"
+
+using namespace minibatch;
+
+namespace {
+
+const double kNan = NAN;
+using Lists = std::vector<Numbers>;
+
+size_t U(int64_t i) { return static_cast<size_t>(i); }
+
+// ---- moving ----
+
+// An output defined by where each element comes from: a function of its indices, -1 for the padding value.
+void Moving(const char* name, Shape x, Shape y, Numbers attributes, const std::function<int64_t(const std::vector<int64_t>&)>& from, double padding = 0) {
+  for (int special = 0; special < 3; special++) {
+    const DType dtype = special == 2 ? DType::kU8 : special == 1 ? DType::kF64 : DType::kF32;
+    if (special == 2 && strcmp(name, "pad") == 0) continue;
+    Case c{name, {{x, Draw(SizeOf(x), 0, 255), special == 2, dtype}}, {{y, special == 2, dtype}}, attributes, nullptr, 0, 0, 0, 0};
+    c.expected = [&](const Lists& in) {
+      Lists out(1);
+      std::vector<int64_t> index(y.size(), 0);
+      for (int64_t i = 0; i < SizeOf(y); i++) {
+        int64_t rest = i;
+        for (size_t a = y.size(); a-- > 0;) {
+          index[a] = rest % y[a];
+          rest /= y[a];
+        }
+        const int64_t k = from(index);
+        out[0].push_back(k < 0 ? padding : in[0][U(k)]);
+      }
+      return out;
+    };
+    TestAs(c, special == 1 ? DType::kF64 : DType::kF32);
+  }
+}
+std::vector<int64_t> StridesOf(const Shape& x) {
+  std::vector<int64_t> strides(x.size());
+  int64_t stride = 1;
+  for (size_t i = x.size(); i-- > 0;) {
+    strides[i] = stride;
+    stride *= x[i];
+  }
+  return strides;
+}
+Numbers ListOf(const Shape& x) {
+  Numbers list{static_cast<double>(x.size())};
+  for (int64_t n : x) list.push_back(static_cast<double>(n));
+  return list;
+}
+Numbers Join(Numbers a, const Numbers& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+void TestMoving() {
+  const std::pair<Shape, Shape> transposes[] = {{{}, {}}, {{3}, {0}}, {{5, 33}, {1, 0}}, {{5, 33}, {0, 1}}, {{2, 3, 4}, {2, 0, 1}}, {{2, 3, 70}, {1, 0, 2}},
+    {{2, 3, 4, 5}, {3, 1, 2, 0}}, {{0, 3}, {1, 0}}, {{600, 501}, {1, 0}}, {{3, 130, 129}, {0, 2, 1}}, {{17, 2, 19}, {2, 1, 0}}, {{1, 5, 1, 7}, {3, 2, 1, 0}},
+    {{2, 3, 2, 3, 2, 3}, {5, 3, 1, 0, 2, 4}}, {{64, 64}, {1, 0}}, {{300, 8, 100}, {1, 2, 0}}};
+  for (const auto& [x, axes] : transposes) {
+    const auto strides = StridesOf(x);
+    Shape y;
+    for (int64_t a : axes) y.push_back(x[U(a)]);
+    Moving("transpose", x, y, ListOf(axes), [&, &axes = axes](const std::vector<int64_t>& index) {
+      int64_t at = 0;
+      for (size_t i = 0; i < index.size(); i++) at += index[i] * strides[U(axes[i])];
+      return at;
+    });
+  }
+  struct Part {
+    Shape x, begin, size;
+  };
+  const Part slices[] = {{{}, {}, {}}, {{70}, {1}, {68}}, {{5, 33}, {1, 2}, {3, 30}}, {{5, 33}, {2, 0}, {2, 33}}, {{2, 3, 4}, {1, 0, 3}, {1, 3, 1}}, {{5, 3}, {5, 0}, {0, 3}},
+    {{0, 3}, {0, 1}, {0, 2}}, {{700, 400}, {3, 5}, {690, 390}}, {{40, 3}, {0, 1}, {40, 1}}};
+  for (const Part& p : slices) {
+    const auto strides = StridesOf(p.x);
+    Moving("slice", p.x, p.size, Join(ListOf(p.begin), ListOf(p.size)), [&](const std::vector<int64_t>& index) {
+      int64_t at = 0;
+      for (size_t i = 0; i < index.size(); i++) at += (index[i] + p.begin[i]) * strides[i];
+      return at;
+    });
+    // The same parts as pads: begin before, the rest after.
+    Shape after(p.x.size());
+    for (size_t i = 0; i < p.x.size(); i++) after[i] = p.x[i] - p.begin[i] - p.size[i];
+    const auto own = StridesOf(p.size);
+    Moving("pad", p.size, p.x, Join(Join(ListOf(p.begin), ListOf(after)), {0.5}), [&](const std::vector<int64_t>& index) {
+      int64_t at = 0;
+      for (size_t i = 0; i < index.size(); i++) {
+        const int64_t k = index[i] - p.begin[i];
+        if (k < 0 || k >= p.size[i]) return int64_t{-1};
+        at += k * own[i];
+      }
+      return at;
+    }, 0.5);
+  }
+  const std::pair<Shape, Shape> broadcasts[] = {{{}, {}}, {{}, {5, 33}}, {{33}, {5, 33}}, {{5, 1}, {5, 33}}, {{2, 1, 3, 1}, {2, 4, 3, 5}}, {{70}, {70}}, {{1}, {0}}, {{1, 3}, {0, 3}}, {{1, 500}, {500, 500}}};
+  for (const auto& [x, y] : broadcasts) {
+    const auto strides = StridesOf(x);
+    Moving("broadcastTo", x, y, ListOf(y), [&, &x = x](const std::vector<int64_t>& index) {
+      int64_t at = 0;
+      for (size_t i = 0; i < x.size(); i++) at += x[i] == 1 ? 0 : index[index.size() - x.size() + i] * strides[i];
+      return at;
+    });
+  }
+  Moving("reshape", {2, 3, 4}, {4, 6}, ListOf({4, 6}), [](const std::vector<int64_t>& i) { return i[0] * 6 + i[1]; });
+  Moving("view", {100}, {4, 6}, Join({7}, ListOf({4, 6})), [](const std::vector<int64_t>& i) { return 7 + i[0] * 6 + i[1]; });
+
+  const std::pair<std::vector<Shape>, int64_t> concats[] = {{{{3}}, 0}, {{{70}, {3}}, 0}, {{{5, 33}, {2, 33}}, 0}, {{{5, 3}, {5, 70}, {5, 1}}, 1}, {{{2, 3, 4}, {2, 1, 4}}, 1},
+    {{{0, 3}, {2, 3}}, 0}, {{{2, 0}, {2, 0}}, 1}, {{{700, 100}, {700, 300}, {700, 7}}, 1}};
+  for (const auto& [shapes, axis] : concats) {
+    Shape y = shapes[0];
+    y[U(axis)] = 0;
+    Case c{"concat", {}, {}, {static_cast<double>(axis)}, nullptr, 0, 0, 0, 0};
+    for (const Shape& x : shapes) {
+      y[U(axis)] += x[U(axis)];
+      c.inputs.push_back({x, Draw(SizeOf(x))});
+    }
+    c.outputs.push_back({y});
+    int64_t outer = 1;
+    for (int64_t i = 0; i < axis; i++) outer *= y[U(i)];
+    c.expected = [&](const Lists& in) {
+      Lists out(1);
+      for (int64_t o = 0; o < outer; o++) {
+        for (const Numbers& x : in) {
+          const int64_t n = static_cast<int64_t>(x.size()) / (outer > 0 ? outer : 1);
+          out[0].insert(out[0].end(), x.begin() + o * n, x.begin() + (o + 1) * n);
+        }
+      }
+      return out;
+    };
+    Test(c);
+  }
+  for (int64_t big : {int64_t{50}, int64_t{300000}}) {
+    Case pack{"pack", {{{3}, Draw(3)}, {{2, 5}, Draw(10)}, {{big}, Draw(big)}}, {{{64 + big}}}, {3, 0, 16, 40, static_cast<double>(64 + big)}, nullptr, 0, 0, 0, 0};
+    pack.expected = [&](const Lists& in) {
+      Numbers y(U(64 + big), 0);
+      for (size_t k = 0; k < 3; k++) {
+        for (size_t i = 0; i < in[k].size(); i++) y[U(static_cast<int64_t>(pack.attributes[1 + k])) + i] = in[k][i];
+      }
+      return Lists{y};
+    };
+    Test(pack);
+  }
+}
+
+// ---- picking ----
+
+Numbers Indices(int64_t n, int64_t below) {
+  Numbers x = Draw(n, 0, static_cast<double>(below));
+  for (double& v : x) v = floor(v);
+  return x;
+}
+
+void TestPicking() {
+  struct Pick {
+    Shape x, indices;
+    int64_t axis;
+  };
+  const Pick picks[] = {{{5, 33}, {7}, 0}, {{5, 9}, {2, 3}, 1}, {{2, 4, 3}, {}, 1}, {{6}, {4}, 0}, {{3, 2}, {0}, 0}, {{1000, 130}, {2000}, 0}, {{50000, 3}, {9}, 0}, {{9000, 70}, {600}, 0}, {{600000}, {50}, 0}};
+  for (const Pick& p : picks) {
+    int64_t outer = 1, inner = 1;
+    const int64_t n = p.x[U(p.axis)], count = SizeOf(p.indices);
+    for (size_t i = 0; i < p.x.size(); i++) (static_cast<int64_t>(i) < p.axis ? outer : static_cast<int64_t>(i) > p.axis ? inner : (outer)) *= static_cast<int64_t>(i) == p.axis ? 1 : p.x[i];
+    Shape y(p.x.begin(), p.x.begin() + p.axis);
+    y.insert(y.end(), p.indices.begin(), p.indices.end());
+    y.insert(y.end(), p.x.begin() + p.axis + 1, p.x.end());
+    const Numbers indices = Indices(count, n);
+    Case c{"gather", {{p.x, Draw(SizeOf(p.x))}, Ints(p.indices, indices)}, {{y}}, {static_cast<double>(p.axis)}, nullptr, 0, 0, 0, 0};
+    c.expected = [&](const Lists& in) {
+      Lists out(1);
+      for (int64_t o = 0; o < outer; o++) {
+        for (double index : in[1]) {
+          for (int64_t j = 0; j < inner; j++) out[0].push_back(in[0][U((o * n + static_cast<int64_t>(index)) * inner + j)]);
+        }
+      }
+      return out;
+    };
+    Test(c);
+    Case s{"scatterAdd", {Ints(p.indices, indices), {y, Draw(SizeOf(y))}}, {{p.x}}, {static_cast<double>(p.axis), static_cast<double>(n)}, nullptr, 1e-7, 1e-15, 1e-7, 1e-15};
+    s.expected = [&](const Lists& in) {
+      Lists out{Numbers(U(SizeOf(p.x)), 0)};
+      size_t k = 0;
+      for (int64_t o = 0; o < outer; o++) {
+        for (double index : in[0]) {
+          for (int64_t j = 0; j < inner; j++) out[0][U((o * n + static_cast<int64_t>(index)) * inner + j)] += in[1][k++];
+        }
+      }
+      return out;
+    };
+    Test(s);
+  }
+  for (int64_t depth : {int64_t{1}, int64_t{5}, int64_t{33}}) {
+    for (int code : {0, 1, 2, 3}) {
+      Case c{"oneHot", {Ints({3, 7}, Indices(21, depth))}, {{{3, 7, depth}, true, static_cast<DType>(code)}}, {static_cast<double>(depth), static_cast<double>(code)}, nullptr, 0, 0, 0, 0};
+      c.expected = [&](const Lists& in) {
+        Lists out{Numbers(U(21 * depth), 0)};
+        for (size_t i = 0; i < 21; i++) out[0][i * U(depth) + U(static_cast<int64_t>(in[0][i]))] = 1;
+        return out;
+      };
+      TestAs(c, DType::kF32);
+    }
+  }
+  const std::pair<DType, DType> conversions[] = {{DType::kU8, DType::kF32}, {DType::kU8, DType::kF64}, {DType::kI32, DType::kF32}, {DType::kF32, DType::kF32},
+                                                 {DType::kF64, DType::kF32}, {DType::kI32, DType::kI32}, {DType::kU8, DType::kU8}, {DType::kF32, DType::kF64}};
+  for (const auto& [from, to] : conversions) {
+    for (const Shape& table : {Shape{9, 33}, Shape{9}, Shape{50, 2, 784}}) {
+      const int64_t rows = table.size() == 3 ? 200 : 4, width = SizeOf(table) / table[0];
+      Shape y = table;
+      y[0] = rows;
+      Numbers values = Draw(SizeOf(table), 0, 255);
+      for (double& v : values) v = floor(v);
+      Case c{"gatherRows", {{table, values, true, from}, Ints({rows}, Indices(rows, table[0]))}, {{y, true, to}}, {static_cast<double>(static_cast<int>(to))}, nullptr, 0, 0, 0, 0};
+      c.expected = [&](const Lists& in) {
+        Lists out(1);
+        for (double row : in[1]) {
+          for (int64_t j = 0; j < width; j++) out[0].push_back(in[0][U(static_cast<int64_t>(row) * width + j)]);
+        }
+        return out;
+      };
+      TestAs(c, DType::kF64);
+    }
+  }
+}
+
+// ---- normalisation ----
+
+const std::pair<int64_t, int64_t> kMatrices[] = {{7, 5}, {33, 19}, {1, 3}, {6, 1}, {4, 2}, {8, 16}, {9, 17}, {64, 300}, {128, 512}, {1000, 31}, {700, 600}, {3000, 90}, {20000, 1}, {2, 150000}};
+
+Lists Moments(const Numbers& x, int64_t outer, int64_t n, int64_t outer_stride, int64_t stride) {
+  Lists out(2);
+  for (int64_t o = 0; o < outer; o++) {
+    long double mean = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) mean += static_cast<long double>(x[U(o * outer_stride + i * stride)]) / static_cast<long double>(n);
+    for (int64_t i = 0; i < n; i++) {
+      const long double d = static_cast<long double>(x[U(o * outer_stride + i * stride)]) - mean;
+      squares += d * d / static_cast<long double>(n);
+    }
+    out[0].push_back(static_cast<double>(mean));
+    out[1].push_back(static_cast<double>(squares));
+  }
+  return out;
+}
+
+void TestNormalization() {
+  const double epsilon = 1e-3;
+  for (const auto& [rows, columns] : kMatrices) {
+    const int64_t m = rows, n = columns;
+    for (int relu = 0; relu < 2; relu++) {
+      const Numbers attributes = {epsilon, static_cast<double>(relu)};
+      for (double offset : {0.0, 100.0}) {
+        Case c{"batchNorm", {{{m, n}, Draw(m * n, offset - 2, offset + 2)}, {{n}, Draw(n)}, {{n}, Draw(n)}}, {{{m, n}, false, DType::kF32, 0}, {{n}}, {{n}}}, attributes, nullptr, 2e-6, 1e-14, 3e-7 * (1 + offset / 2), 1e-15 * (1 + offset / 2)};
+        c.expected = [&](const Lists& in) {
+          const Lists moments = Moments(in[0], n, m, 1, n);
+          Lists out{{}, moments[0], moments[1]};
+          for (int64_t i = 0; i < m * n; i++) {
+            const size_t j = U(i % n);
+            const double v = (in[0][U(i)] - moments[0][j]) / sqrt(moments[1][j] + epsilon) * in[1][j] + in[2][j];
+            out[0].push_back(relu && v <= 0 ? 0 : v);
+          }
+          return out;
+        };
+        Test(c);
+      }
+      Case inference{"batchNormInference", {{{m, n}, Draw(m * n)}, {{n}, Draw(n)}, {{n}, Draw(n)}, {{n}, Draw(n)}, {{n}, Draw(n, 0.1, 2)}}, {{{m, n}, false, DType::kF32, 0}}, attributes, nullptr, 1e-6, 1e-14, 3e-7, 1e-15};
+      inference.expected = [&](const Lists& in) {
+        Lists out(1);
+        for (int64_t i = 0; i < m * n; i++) {
+          const size_t j = U(i % n);
+          const double v = (in[0][U(i)] - in[3][j]) / sqrt(in[4][j] + epsilon) * in[1][j] + in[2][j];
+          out[0].push_back(relu && v <= 0 ? 0 : v);
+        }
+        return out;
+      };
+      Test(inference);
+      Case gradient{"batchNormGradient",
+                    {{{m, n}, Draw(m * n)}, {{n}, Draw(n)}, {{n}, Draw(n, -0.1, 0.1)}, {{n}, Draw(n, 0.5, 2)}, {{m, n}, Draw(m * n)}, {{m, n}, Draw(m * n)}},
+                    {{{m, n}, false, DType::kF32, 5}, {{n}}, {{n}}}, attributes, nullptr, 1e-6, 1e-14, 1e-6, 2e-15};
+      gradient.expected = [&](const Lists& in) {
+        Lists out{Numbers(U(m * n)), Numbers(U(n)), Numbers(U(n))};
+        const auto g = [&](int64_t i) { return relu && !(in[4][U(i)] > 0) ? 0 : in[5][U(i)]; };
+        for (int64_t j = 0; j < n; j++) {
+          const double s = 1 / sqrt(in[3][U(j)] + epsilon);
+          const auto normal = [&](int64_t i) { return (in[0][U(i)] - in[2][U(j)]) * s; };
+          long double sum = 0, product = 0;
+          for (int64_t i = j; i < m * n; i += n) {
+            sum += static_cast<long double>(g(i));
+            product += static_cast<long double>(g(i)) * static_cast<long double>(normal(i));
+          }
+          out[1][U(j)] = static_cast<double>(product);
+          out[2][U(j)] = static_cast<double>(sum);
+          for (int64_t i = j; i < m * n; i += n) {
+            out[0][U(i)] = in[1][U(j)] * s * (g(i) - (out[2][U(j)] + normal(i) * out[1][U(j)]) / static_cast<double>(m));
+          }
+        }
+        return out;
+      };
+      Test(gradient);
+    }
+    for (double offset : {0.0, 100.0}) {
+      Case c{"layerNorm", {{{m, n}, Draw(m * n, offset - 2, offset + 2)}, {{n}, Draw(n)}, {{n}, Draw(n)}}, {{{m, n}}, {{m}}, {{m}}}, {epsilon}, nullptr, 2e-6, 1e-14, 3e-7 * (1 + offset / 2), 1e-15 * (1 + offset / 2)};
+      c.expected = [&](const Lists& in) {
+        const Lists moments = Moments(in[0], m, n, n, 1);
+        Lists out{{}, moments[0], moments[1]};
+        for (int64_t i = 0; i < m * n; i++) out[0].push_back((in[0][U(i)] - moments[0][U(i / n)]) / sqrt(moments[1][U(i / n)] + epsilon) * in[1][U(i % n)] + in[2][U(i % n)]);
+        return out;
+      };
+      Test(c);
+    }
+    Case gradient{"layerNormGradient", {{{m, n}, Draw(m * n)}, {{n}, Draw(n)}, {{m}, Draw(m, -0.1, 0.1)}, {{m}, Draw(m, 0.5, 2)}, {{m, n}, Draw(m * n)}},
+                  {{{m, n}, false, DType::kF32, 4}, {{n}}, {{n}}}, {epsilon}, nullptr, 1e-6, 1e-14, 1e-6, 2e-15};
+    gradient.expected = [&](const Lists& in) {
+      Lists out{Numbers(U(m * n)), Numbers(U(n), 0), Numbers(U(n), 0)};
+      for (int64_t i = 0; i < m; i++) {
+        const double s = 1 / sqrt(in[3][U(i)] + epsilon);
+        const auto normal = [&](int64_t j) { return (in[0][U(i * n + j)] - in[2][U(i)]) * s; };
+        const auto g = [&](int64_t j) { return in[4][U(i * n + j)] * in[1][U(j)]; };
+        long double sum = 0, product = 0;
+        for (int64_t j = 0; j < n; j++) {
+          sum += static_cast<long double>(g(j));
+          product += static_cast<long double>(g(j)) * static_cast<long double>(normal(j));
+          out[1][U(j)] += in[4][U(i * n + j)] * normal(j);
+          out[2][U(j)] += in[4][U(i * n + j)];
+        }
+        for (int64_t j = 0; j < n; j++) out[0][U(i * n + j)] = s * (g(j) - (static_cast<double>(sum) + normal(j) * static_cast<double>(product)) / static_cast<double>(n));
+      }
+      return out;
+    };
+    Test(gradient);
+  }
+}
+
+// ---- losses ----
+
+void TestLosses() {
+  const std::pair<int64_t, int64_t> sizes[] = {{7, 5}, {1, 10}, {6, 1}, {0, 3}, {37, 33}, {128, 10}, {700, 300}, {3, 5000}, {30000, 10}};
+  const auto top = [](const double* x, int64_t k) {
+    double largest = x[0];
+    for (int64_t j = 1; j < k; j++) largest = x[j] > largest ? x[j] : largest;
+    return largest;
+  };
+  for (const auto& [rows, width] : sizes) {
+    const int64_t m = rows, k = width;
+    Numbers x = Draw(m * k, -10, 10);
+    if (m * k > 100) {
+      x[U(k)] = 1000;
+      x[U(2 * k)] = -1000;
+      x[U(3 * k)] = kNan;
+    }
+    for (const char* name : {"softmax", "logSoftmax"}) {
+      const bool log_of = name[0] == 'l';
+      Case c{name, {{{m, k}, x}}, {{{m, k}, false, DType::kF32, 0}}, {}, nullptr, 2e-6, 1e-14, 1e-7, 1e-15};
+      c.expected = [&](const Lists& in) {
+        Lists out(1);
+        for (int64_t i = 0; i < m; i++) {
+          const double* row = in[0].data() + i * k;
+          const double largest = top(row, k);
+          double total = 0;
+          for (int64_t j = 0; j < k; j++) total += exp(row[j] - largest);
+          for (int64_t j = 0; j < k; j++) out[0].push_back(log_of ? row[j] - largest - log(total) : exp(row[j] - largest) / total);
+        }
+        return out;
+      };
+      Test(c);
+    }
+    for (int dense = 0; dense < 2; dense++) {
+      const Operand labels = dense ? Operand{{m, k}, Draw(m * k, 0, 1)} : Ints({m}, Indices(m, k));
+      const auto label = [&](const Lists& in, int64_t i, int64_t j) { return dense ? in[1][U(i * k + j)] : in[1][U(i)] == static_cast<double>(j) ? 1.0 : 0.0; };
+      Case c{"softmaxCrossEntropy", {{{m, k}, x}, labels}, {{{m}}, {{m, k}}}, {}, nullptr, 2e-6, 1e-14, 2e-7, 2e-15};
+      c.expected = [&](const Lists& in) {
+        Lists out(2);
+        for (int64_t i = 0; i < m; i++) {
+          const double* row = in[0].data() + i * k;
+          const double largest = top(row, k);
+          double total = 0, loss = 0;
+          for (int64_t j = 0; j < k; j++) total += exp(row[j] - largest);
+          for (int64_t j = 0; j < k; j++) {
+            out[1].push_back(exp(row[j] - largest) / total);
+            if (label(in, i, j) != 0) loss += label(in, i, j) * (log(total) - (row[j] - largest));
+          }
+          out[0].push_back(total == total ? loss : kNan);
+        }
+        return out;
+      };
+      Test(c);
+      Case g{"softmaxCrossEntropyGradient", {{{m, k}, Draw(m * k, 0, 1)}, labels, {{m}, Draw(m)}}, {{{m, k}, false, DType::kF32, 0}}, {}, nullptr, 1e-6, 1e-14, 3e-7, 1e-15};
+      g.expected = [&](const Lists& in) {
+        Lists out(1);
+        for (int64_t i = 0; i < m; i++) {
+          double total = 0;
+          for (int64_t j = 0; j < k; j++) total += label(in, i, j);
+          for (int64_t j = 0; j < k; j++) out[0].push_back((in[0][U(i * k + j)] * total - label(in, i, j)) * in[2][U(i)]);
+        }
+        return out;
+      };
+      Test(g);
+      Case e{"classificationErrors", {{{m, k}, x}, labels}, {{{m}}}, {}, nullptr, 0, 0, 0, 0};
+      e.expected = [&](const Lists& in) {
+        Lists out(1);
+        const auto best = [&](const double* row) {
+          int64_t at = 0;
+          for (int64_t j = 0; j < k; j++) {
+            if (row[j] != row[j]) return j;
+            if (row[j] > row[at]) at = j;
+          }
+          return at;
+        };
+        for (int64_t i = 0; i < m; i++) {
+          const int64_t right = dense ? best(in[1].data() + i * k) : static_cast<int64_t>(in[1][U(i)]);
+          out[0].push_back(best(in[0].data() + i * k) == right ? 0 : 1);
+        }
+        return out;
+      };
+      Test(e);
+    }
+  }
+}
+
+// ---- dropout ----
+
+void PhiloxReference(uint32_t k0, uint32_t k1, uint32_t c[4]) {
+  for (int round = 0; round < 10; round++) {
+    const uint64_t p0 = uint64_t{0xd2511f53} * c[0], p1 = uint64_t{0xcd9e8d57} * c[2];
+    const uint32_t next[4] = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(p1), static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(p0)};
+    memcpy(c, next, sizeof(next));
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+}
+
+void TestDropout() {
+  // Known answer of Philox 4x32-10 for zeros (the authors' kat_vectors).
+  uint32_t zeros[4] = {};
+  PhiloxReference(0, 0, zeros);
+  CHECK(zeros[0] == 0x6627e8d5 && zeros[1] == 0xe169c58d && zeros[2] == 0xbc57ac4c && zeros[3] == 0x9b00dbd8);
+  for (int64_t n : {0, 1, 7, 17, 511, 512, 513, 1029, 100000, 200003}) {
+    for (double keep : {0.8, 0.5, 1.0, 0.0, 1e-5, kNan}) {
+      Numbers x = Draw(n);
+      if (n > 100) x[50] = kNan;
+      const int64_t bytes = (n + 7) / 8;
+      Case c{"dropout", {{{n}, x}, {{}, {keep}}, Ints({3}, {-5, 7, 123})}, {{{n}, false, DType::kF32, 0}, {{bytes}, true, DType::kU8}}, {3}, nullptr, 1.2e-7, 3e-16, 0, 0};
+      const auto threshold_of = [](double k) { return k == k ? floor(k * 65536 + 0.5) : 0; };
+      c.expected = [&](const Lists& in) {
+        Lists out{Numbers(U(n)), Numbers(U(bytes), 0)};
+        const double threshold = threshold_of(in[1][0]);
+        for (int64_t i = 0; i < n; i++) {
+          uint32_t counter[4] = {static_cast<uint32_t>(64 * (i / 512) + i % 64), 3, 123, 1};
+          PhiloxReference(static_cast<uint32_t>(-5), 7, counter);
+          const int64_t d = i % 512 / 64;
+          const uint32_t draw = d & 1 ? counter[d >> 1] >> 16 : counter[d >> 1] & 0xffff;
+          const bool kept = static_cast<double>(draw) < threshold;
+          out[0][U(i)] = kept ? in[0][U(i)] * (65536 / threshold) : 0;
+          if (kept) out[1][U(i / 8)] += 1 << (i % 8);
+        }
+        return out;
+      };
+      Test(c);
+      Numbers mask = Indices(bytes, 256);
+      Case g{"dropoutGradient", {{{n}, x}, {{bytes}, mask, true, DType::kU8}, {{}, {keep}}}, {{{n}, false, DType::kF32, 0}}, {}, nullptr, 1.2e-7, 3e-16, 0, 0};
+      g.expected = [&](const Lists& in) {
+        Lists out(1);
+        const double threshold = threshold_of(in[2][0]);
+        const double scale = threshold > 0 ? 65536 / threshold : 0;
+        for (int64_t i = 0; i < n; i++) out[0].push_back(static_cast<int>(in[1][U(i / 8)]) >> (i % 8) & 1 ? in[0][U(i)] * scale : 0);
+        return out;
+      };
+      Test(g);
+    }
+  }
+}
+
+// ---- optimizers ----
+
+double Root(double square, double epsilon, bool inside) { return inside ? sqrt(square + epsilon) : sqrt(square) + epsilon; }
+
+void TestOptimizers() {
+  for (int64_t n : {0, 1, 15, 16, 17, 31, 1000, 100000}) {
+    const Operand theta{{n}, Draw(n)}, g{{n}, Draw(n)}, v{{n}, Draw(n)}, s{{n}, Draw(n, 0, 2)}, lr{{}, {0.125}};
+    const Result first{{n}, false, DType::kF32, 0}, second{{n}, false, DType::kF32, 2}, third{{n}, false, DType::kF32, 3};
+    const auto test = [&](const char* name, std::vector<Operand> inputs, std::vector<Result> outputs, Numbers attributes, std::function<std::vector<double>(const Lists&, size_t)> f) {
+      Case c{name, std::move(inputs), std::move(outputs), std::move(attributes), nullptr, 1e-6, 1e-15, 2e-7, 1e-15};
+      c.expected = [&](const Lists& in) {
+        Lists out(c.outputs.size(), Numbers(U(n)));
+        for (size_t i = 0; i < U(n); i++) {
+          const std::vector<double> results = f(in, i);
+          for (size_t o = 0; o < out.size(); o++) out[o][i] = results[o];
+        }
+        return out;
+      };
+      Test(c);
+    };
+    test("sgdUpdate", {theta, g, lr}, {first}, {}, [](const Lists& in, size_t i) { return Numbers{in[0][i] - in[2][0] * in[1][i]}; });
+    for (int flag = 0; flag < 2; flag++) {
+      const bool on = flag != 0;
+      const double f = flag;
+      test("momentumUpdate", {theta, g, v, lr}, {first, second}, {0.9, on ? 1 : 0.1, f}, [on](const Lists& in, size_t i) {
+        const double push = (on ? 1 : 0.1) * in[1][i], next = 0.9 * in[2][i] + push;
+        return Numbers{in[0][i] - in[3][0] * (on ? 0.9 * next + push : next), next};
+      });
+      test("rmspropUpdate", {theta, g, s, lr}, {first, second}, {0.9, 1e-3, f}, [on](const Lists& in, size_t i) {
+        const double next = 0.9 * in[2][i] + (1 - 0.9) * in[1][i] * in[1][i];
+        return Numbers{in[0][i] - in[3][0] * in[1][i] / Root(next, 1e-3, on), next};
+      });
+      test("adagradUpdate", {theta, g, s, lr}, {first, second}, {1e-3, f}, [on](const Lists& in, size_t i) {
+        const double next = in[2][i] + in[1][i] * in[1][i];
+        return Numbers{in[0][i] - in[3][0] * in[1][i] / Root(next, 1e-3, on), next};
+      });
+      test("adamUpdate", {theta, g, v, s, lr, {{}, {0.271}}, {{}, {0.003}}}, {first, second, third}, {0.9, 0.999, 1e-3, f, 0.01}, [on](const Lists& in, size_t i) {
+        const double m = 0.9 * in[2][i] + (1 - 0.9) * in[1][i], w = 0.999 * in[3][i] + (1 - 0.999) * in[1][i] * in[1][i], rate = in[4][0];
+        return Numbers{in[0][i] * (1 - rate * 0.01) - rate * (m / in[5][0]) / Root(w / in[6][0], 1e-3, on), m, w};
+      });
+    }
+  }
+}
+
+// ---- what kernels refuse, and indices out of range ----
+
+std::string Refusal(const char* name, std::vector<Operand> inputs, std::vector<Result> outputs, Numbers attributes, Worker* worker = nullptr) {
+  const KernelTable* tables[kMaxTables];
+  UsableTables(tables);
+  std::vector<std::unique_ptr<Tensor>> tensors;
+  std::vector<Slice> slices;
+  for (const Operand& operand : inputs) {
+    tensors.emplace_back(new Tensor(operand.dtype, operand.shape));
+    tensors.back()->Fill(operand.values);
+    slices.push_back(tensors.back()->slice());
+  }
+  for (const Result& result : outputs) {
+    tensors.emplace_back(new Tensor(result.dtype, result.shape));
+    slices.push_back(tensors.back()->slice());
+  }
+  const Call call{slices.data(), static_cast<int32_t>(inputs.size()), slices.data() + inputs.size(), static_cast<int32_t>(outputs.size()), attributes.data(), static_cast<int32_t>(attributes.size()), nullptr};
+  static char* scratch = static_cast<char*>(aligned_alloc(64, kWorkerScratch));
+  Worker own{scratch, -1, -1};
+  if (worker != nullptr) worker->scratch = scratch;
+  std::string refusal;
+  RunCall(*Find(*tables[0], name), call, Cut::kWhole, worker != nullptr ? *worker : own, &refusal);
+  return refusal;
+}
+
+void TestRefusals() {
+  const Operand x{{4, 6}, Draw(24)}, row{{6}, Draw(6)}, five{{5}, Draw(5)};
+  const Result y{{4, 6}}, one{{6}}, short_one{{5}}, i32{{4, 6}, false, DType::kI32};
+  CHECK_TEXT(Refusal("relu", {x}, {y}, {}), "");
+  CHECK(!Refusal("relu", {x}, {short_one}, {}).empty());
+  CHECK(!Refusal("relu", {x}, {y}, {1}).empty());
+  CHECK(!Refusal("relu", {x, x}, {y}, {}).empty());
+  CHECK(!Refusal("relu", {x}, {i32}, {}).empty());
+  CHECK_TEXT(Refusal("relu", {{{4, 6}, Draw(24), true, DType::kI32}}, {i32}, {}), kUnsupported);
+  CHECK(!Refusal("add", {x, five}, {y}, {}).empty());
+  CHECK(!Refusal("add", {x, row}, {one}, {}).empty());
+  CHECK(!Refusal("sum", {x}, {one}, {0, 3, 0}).empty());
+  CHECK(!Refusal("sum", {x}, {one}, {kNan, 1, 0}).empty());
+  CHECK(!Refusal("sum", {x}, {one}, {0.5, 1, 0}).empty());
+  CHECK(!Refusal("sum", {x}, {short_one}, {0, 1, 0}).empty());
+  CHECK(!Refusal("transpose", {x}, {y}, {2, 1, 0}).empty());
+  CHECK(!Refusal("transpose", {x}, {y}, {2, 0, 0}).empty());
+  CHECK(!Refusal("transpose", {x}, {y}, {7, 0, 1}).empty());
+  CHECK(!Refusal("slice", {x}, {{{2, 6}}}, {2, 3, 0, 2, 2, 6}).empty());
+  CHECK(!Refusal("slice", {x}, {{{2, 6}}}, {2, -1, 0, 2, 2, 6}).empty());
+  CHECK(!Refusal("slice", {x}, {{{2, 6}}}, {2, 1, 0}).empty());
+  CHECK(!Refusal("pad", {x}, {{{6, 6}}}, {2, 1, 0, 2, 2, 0, 0}).empty());
+  CHECK(!Refusal("concat", {x, x}, {{{9, 6}}}, {0}).empty());
+  CHECK(!Refusal("pack", {x, row}, {{{30}}}, {2, 0, 20, 30}).empty());
+  CHECK(!Refusal("pack", {x, row}, {{{30}}}, {2, 0, 25, 30}).empty());
+  CHECK(!Refusal("view", {x}, {one}, {20, 1, 6}).empty());
+  CHECK(!Refusal("batchNorm", {x, row, five}, {y, one, one}, {1e-5, 0}).empty());
+  CHECK(!Refusal("batchNorm", {x, row, row}, {y, one, short_one}, {1e-5, 0}).empty());
+  CHECK(!Refusal("layerNorm", {x, row, row}, {y, one, one}, {1e-5}).empty());
+  CHECK(!Refusal("softmaxCrossEntropy", {x, Ints({6}, Indices(6, 6))}, {{{4}}, y}, {}).empty());
+  CHECK(!Refusal("dropout", {x, {{}, {0.5}}, Ints({3}, {1, 2, 3})}, {y, {{2}, false, DType::kU8}}, {0}).empty());
+  CHECK(!Refusal("dropout", {x, {{}, {0.5}}, Ints({2}, {1, 2})}, {y, {{3}, false, DType::kU8}}, {0}).empty());
+  CHECK(!Refusal("adamUpdate", {x, x, x, row, {{}, {1}}, {{}, {1}}, {{}, {1}}}, {y, y, y}, {0.9, 0.999, 1e-8, 0, 0}).empty());
+  CHECK(!Refusal("gather", {x, Ints({2}, {0, 1})}, {{{3, 6}}}, {0}).empty());
+
+  const auto reported = [](const char* name, std::vector<Operand> inputs, std::vector<Result> outputs, Numbers attributes, int64_t index, int64_t bound) {
+    Worker worker{nullptr, -1, -1};
+    CHECK_TEXT(Refusal(name, std::move(inputs), std::move(outputs), std::move(attributes), &worker), "");
+    CHECK(worker.bad_index == index);
+    CHECK(worker.bad_bound == bound);
+  };
+  const Operand bad = Ints({2}, {1, 4}), negative = Ints({2}, {-1, 3});
+  const Result two{{2, 6}};
+  reported("gather", {x, bad}, {two}, {0}, 4, 4);
+  reported("gather", {x, negative}, {two}, {0}, -1, 4);
+  reported("gatherRows", {x, bad}, {two}, {0}, 4, 4);
+  reported("scatterAdd", {bad, {{2, 6}, Draw(12)}}, {y}, {0, 4}, 4, 4);
+  reported("oneHot", {negative}, {{{2, 4}}}, {4, 0}, -1, 4);
+  reported("softmaxCrossEntropy", {{{2, 4}, Draw(8)}, bad}, {{{2}}, {{2, 4}}}, {}, 4, 4);
+  reported("softmaxCrossEntropyGradient", {{{2, 4}, Draw(8)}, negative, {{2}, Draw(2)}}, {{{2, 4}}}, {}, -1, 4);
+}
+
+}  // namespace
+
+int main() {
+  TestMoving();
+  TestPicking();
+  TestNormalization();
+  TestLosses();
+  TestDropout();
+  TestOptimizers();
+  TestRefusals();
+  return Summary("layers");
+}
