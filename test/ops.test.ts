@@ -150,7 +150,7 @@ function inPlaceOf(op: OpDefinition, inputs: readonly View[], outputs: readonly 
 
 // ---------------------------------------------------------------- gradients
 
-/** The gradient's graph of one node, for a cost that weighs the outputs `weighed` by fixed numbers. */
+/** The gradient's graph of one node, for a cost that weighs each output by fixed numbers, or leaves it out. */
 function gradientOf(
   op: OpDefinition,
   values: readonly Value[],
@@ -172,7 +172,7 @@ function weightsOf(op: OpDefinition, inputs: readonly View[], sample: Sample): (
   });
 }
 
-/** A gradient has its input's shape and dtype, in f32 too, and only inputs that are asked for count. */
+/** A gradient has its input's shape and dtype, in f32 too: a number that became f64 on the way would show here. */
 function checkGradientTypes(op: OpDefinition, sample: Sample, inputs: readonly View[], label: string): void {
   const { values } = traced(inputs);
   const weights = weightsOf(op, inputs, sample);
@@ -251,6 +251,7 @@ function checkGradient(op: OpDefinition, sample: Sample, inputs: readonly View[]
         where,
       ).toBe("right");
       const alone = gradientOf(op, values, sample, flowing, (j) => j === i)[i];
+      expect(Boolean(alone), `${where}: is there too when no other is wanted`).toBe(Boolean(wanted[i]));
       if (alone) {
         const other = evaluate([alone], given)[0] as NumberArray;
         expect(difference(other, found), `${where}, when no other is wanted`).toBeUndefined();

@@ -10,7 +10,7 @@ export interface At {
 export type Schedule = (at: At) => number;
 type Per = { per?: "epoch" | "step" | undefined };
 
-/** Counts what the schedule goes by, from 0 at the first epoch or step. */
+/** Epochs or steps done before this one: 0 in the first. */
 function counter(where: string, per: "epoch" | "step" | undefined): (at: At) => number {
   if (per !== undefined && per !== "epoch" && per !== "step")
     throw new MinibatchError(`${where}: per must be "epoch" or "step", got ${describe(per)}`);
@@ -22,21 +22,21 @@ function positive(where: string, name: string, value: unknown): number {
 }
 
 export const schedule = {
-  /** initial / (1 + decayRate t), t the epochs done. */
+  /** initial / (1 + decayRate n), n the number of the epoch from 1: the course's form, whose first rate is already decayed once. */
   inverseTime(o: Per & { initial: number; decayRate: number }): Schedule {
     checkOptions("schedule.inverseTime", o, ["per", "initial", "decayRate"]);
     const initial = positive("schedule.inverseTime", "initial", o.initial);
     const decayRate = checkNumber("schedule.inverseTime", "decayRate", o.decayRate, { min: 0 });
     const t = counter("schedule.inverseTime", o.per);
-    return (at) => initial / (1 + decayRate * t(at));
+    return (at) => initial / (1 + decayRate * (t(at) + 1));
   },
-  /** initial base^t, t the epochs done; the course's base is 0.95. */
+  /** initial base^n, n the number of the epoch from 1; the course's base is 0.95. PyTorch's ExponentialLR starts at initial: its rates are these divided by base. */
   exponential(o: Per & { initial: number; base: number }): Schedule {
     checkOptions("schedule.exponential", o, ["per", "initial", "base"]);
     const initial = positive("schedule.exponential", "initial", o.initial);
     const base = checkNumber("schedule.exponential", "base", o.base, { above: 0, max: 1 });
     const t = counter("schedule.exponential", o.per);
-    return (at) => initial * base ** t(at);
+    return (at) => initial * base ** (t(at) + 1);
   },
   /** k initial / sqrt(n), n the number of the epoch from 1; k is 1 by default. */
   squareRoot(o: Per & { initial: number; k?: number | undefined }): Schedule {
@@ -46,7 +46,7 @@ export const schedule = {
     const t = counter("schedule.squareRoot", o.per);
     return (at) => (k * initial) / Math.sqrt(t(at) + 1);
   },
-  /** initial factor^floor(t / every): falls in steps. */
+  /** initial factor^floor((n - 1) / every): stays for `every` epochs, then falls by the factor. */
   staircase(o: Per & { initial: number; factor: number; every: number }): Schedule {
     checkOptions("schedule.staircase", o, ["per", "initial", "factor", "every"]);
     const initial = positive("schedule.staircase", "initial", o.initial);
