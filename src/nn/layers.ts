@@ -1,5 +1,6 @@
 // The library's own layers: parameters and a forward pass each, no gradients.
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import type { Value } from "../ops/define.ts";
 import { linear } from "../ops/linalg.ts";
 import { batchNormInference, batchNorm as batchNormOp, layerNorm as layerNormOp } from "../ops/normalization.ts";
 import { checkShape, type Shape, show, sizeOf } from "../shape.ts";
@@ -11,6 +12,11 @@ import { checkLayerOptions, type Layer, makeLayer, type Named, type OwnContext, 
 function asMatrix(where: string, x: Tensor): Tensor {
   if (x.rank < 2) throw new ShapeError(`${where}: the input must be a batch of vectors [m, n], got ${show(x.shape)}`);
   return x.rank === 2 ? x : x.reshape([-1, x.size(-1)]);
+}
+
+/** Rows back in the shape of x. A reshape that changes nothing would stand between ops that could be fused. */
+function like(x: Tensor, rows: Value): Tensor {
+  return x.rank === 2 ? asTensor(rows) : asTensor(rows).reshape(x.shape);
 }
 
 /** Says the shape of one example, and with `dtype` what its numbers are; passes its input on. */
@@ -69,14 +75,13 @@ export function batchNorm(options?: Named & { momentum?: number | undefined; eps
     const beta = param("beta", [n], { init: inits.zeros(), decay: false });
     const runningMean = state("mean", [n], { init: inits.zeros() });
     const runningVariance = state("variance", [n], { init: inits.ones() });
-    if (!training)
-      return asTensor(batchNormInference(rows, gamma, beta, runningMean, runningVariance, { epsilon, activation: 0 })).reshape(x.shape);
+    if (!training) return like(x, batchNormInference(rows, gamma, beta, runningMean, runningVariance, { epsilon, activation: 0 }));
     const { y, mean, variance } = batchNormOp(rows, gamma, beta, { epsilon, activation: 0 });
     const m = rows.size(0);
     const move = (running: Tensor, now: Tensor) => running.mul(1 - momentum).add(now.mul(momentum));
     runningMean.assign(move(runningMean, asTensor(mean)));
     runningVariance.assign(move(runningVariance, asTensor(variance).mul(m / Math.max(1, m - 1))));
-    return asTensor(y).reshape(x.shape);
+    return like(x, y);
   };
   return makeLayer("batchNorm", options, forward);
 }
@@ -90,7 +95,7 @@ export function layerNorm(options?: Named & { epsilon?: number | undefined }): L
     const n = rows.size(1);
     const gamma = param("gamma", [n], { init: inits.ones(), decay: false });
     const beta = param("beta", [n], { init: inits.zeros(), decay: false });
-    return asTensor(layerNormOp(rows, gamma, beta, { epsilon }).y).reshape(x.shape);
+    return like(x, layerNormOp(rows, gamma, beta, { epsilon }).y);
   };
   return makeLayer("layerNorm", options, forward);
 }

@@ -2,6 +2,7 @@
 // the slots that say where every name lies. Knows no training.
 import { convert, type TypedArray } from "../dtype.ts";
 import { Layout } from "../graph/layout.ts";
+import { executor } from "../run/backend.ts";
 import { allocate, view } from "../run/memory.ts";
 import { sizeOf } from "../shape.ts";
 import { type ParameterEntry, type StateEntry, type Structure, segmentNames } from "./network.ts";
@@ -22,6 +23,8 @@ export class Weights {
 
   constructor(structure: Structure) {
     this.structure = structure;
+    // With the executor chosen, memory can be aligned: native code tells addresses.
+    executor();
     this.#layout = weightLayout(structure);
     this.theta = allocate(this.#layout.memory("theta").bytes);
     this.state = allocate(this.#layout.memory("state").bytes);
