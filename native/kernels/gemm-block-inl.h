@@ -4,7 +4,7 @@
 // A sum over k is cut into ceil(k / kDepthBlock) nearly equal blocks, each one chain of fused multiply-adds, added in order:
 // part of the definition of the result, the same everywhere. Shorter blocks round less (the error of one chain grows with
 // its length) but load and store C once more each; the packed panel of AVX2 (96 bytes x depth) should stay near 32 KB.
-constexpr int64_t kDepthBlock = 512;
+constexpr int64_t kDepthBlock = 384;
 // Rows x depth of A read again for every panel: a quarter of a 1 MB L2, half of one of 512 KB.
 constexpr int64_t kRowBlockBytes = 256 << 10;
 constexpr int64_t kMinRowBlock = 64;

@@ -44,10 +44,7 @@ MB_REGISTER_INLINE void Tile(const Panel<T>& panel, const T* a, T* c) {
   MB_REGISTER_UNROLL
   for (int i = 0; i < kRows; i++) {
     MB_REGISTER_UNROLL
-    for (int j = 0; j < kWidth; j++) {
-      sum[i][j] = V{};
-      __builtin_prefetch(c + i * panel.c_row + j * kLanes, 1);
-    }
+    for (int j = 0; j < kWidth; j++) sum[i][j] = V{};
   }
   // One pointer per three rows and the stride times 1 and 2 as an index: few registers, few additions per step.
   constexpr int kGroups = (kRows + 2) / 3;
