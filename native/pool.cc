@@ -23,7 +23,7 @@ namespace {
 
 // Waking a sleeping thread takes 30 to 50 us and a system call of the waker; a training step's gaps between two
 // parallel phases are shorter. Spinning much longer would only take the processor from the event loop.
-constexpr auto kSpin = std::chrono::microseconds(40);
+constexpr auto kSpin = std::chrono::microseconds(200);
 // The clock costs as much as a pause: it is read once in so many.
 constexpr int kPausesPerLook = 32;
 // Runners kept asleep between runs; more exist only while more runs are at work.

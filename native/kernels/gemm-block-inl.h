@@ -16,7 +16,7 @@ constexpr int64_t kPackRows = 8;
 // Packing a panel inside its first tile pays from this many tiles on; 32 registers need no packing (GEMM in place reads L2
 // fast enough for 8 x 3 tiles).
 constexpr bool kPackOnFirstUse = MB_REGISTER_ISA == 2;
-constexpr int64_t kPackOnFirstUseTiles = 4;
+constexpr int64_t kPackOnFirstUseTiles = 2;
 // A last partial register gets a panel of its own where a whole packed panel would not pay.
 constexpr int64_t kFewRows = 16;
 

@@ -13,10 +13,14 @@ namespace gemm {
 #include "gemm-dot-inl.h"
 #include "gemm-block-inl.h"
 
-// Below this many floating-point operations (10 microseconds at 100 GFLOP/s) a call is one piece.
-constexpr int64_t kOnePieceWork = 1000000;
-// The work of a piece, if there are enough rows and columns: 20 microseconds, a hundred times a fork and join.
-constexpr int64_t kPieceWork = 2000000;
+// What a product takes on one thread, in nanoseconds: 100 (f64: 50) operations each, or 100 bytes of operands where there are
+// few rows. Only to choose the pieces: the same on every machine.
+constexpr double kOperationsPerNanosecond = 100;
+constexpr double kBytesPerNanosecond = 100;
+// Below this a call is one piece: ten times a fork and join.
+constexpr double kOnePieceTime = 5000;
+// The time of a piece, if there are enough rows and columns.
+constexpr double kPieceTime = 20000;
 // Enough to keep 16 threads busy to 98 %.
 constexpr int64_t kMaxPieces = 64;
 // Fewer rows do not pay for packing a part of B once more.
@@ -68,18 +72,25 @@ static void ChoosePath(MatmulPlan<T>& plan, bool transpose_a, bool transpose_b) 
 }
 
 template <typename T>
+static double EstimateTime(const Product<T>& x) {
+  const double m = static_cast<double>(x.m), n = static_cast<double>(x.n), k = static_cast<double>(x.k);
+  const double computing = 2 * m * n * k * (sizeof(T) / 4.0) / kOperationsPerNanosecond;
+  const double reading = (m * k + k * n + m * n) * sizeof(T) / kBytesPerNanosecond;
+  return computing > reading ? computing : reading;
+}
+
+template <typename T>
 static void CutIntoParts(MatmulPlan<T>& plan) {
   const Product<T>& x = plan.one;
   plan.row_parts = plan.column_parts = plan.group = 1;
   if (plan.path == Path::kNothing || plan.path == Path::kFill) return;
-  // In double: sizes may multiply beyond 2^63 for operands that broadcast no memory, but never beyond its range.
-  const double work = 2.0 * static_cast<double>(x.m) * static_cast<double>(x.n) * static_cast<double>(x.k);
-  if (work < static_cast<double>(kOnePieceWork)) {
-    const double group = static_cast<double>(kPieceWork) / (work + 1000.0);
-    plan.group = group < 1 ? 1 : static_cast<int64_t>(group);
+  const double time = EstimateTime(x);
+  if (time < kOnePieceTime) {
+    // A thousand nanoseconds for the call and the loops around the tiles.
+    plan.group = 1 + static_cast<int64_t>(kPieceTime / (time + 1000));
     return;
   }
-  const double limit = work / static_cast<double>(kPieceWork);
+  const double limit = time / kPieceTime;
   const int64_t wanted = limit < 2 ? 2 : limit > static_cast<double>(kMaxPieces) ? kMaxPieces : static_cast<int64_t>(limit);
   constexpr int64_t kLanes = 64 / static_cast<int64_t>(sizeof(T));
   const bool in_rows = x.b_column == 1;

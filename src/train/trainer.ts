@@ -181,8 +181,10 @@ export class Trainer implements Steered {
     if (signal?.aborted) throw signal.reason;
   }
 
-  #publish(weights: Weights): void {
-    this.#parts.publish(weights.copy());
+  #publish(weights: Weights): Weights {
+    const copy = weights.copy();
+    this.#parts.publish(copy);
+    return copy;
   }
 
   /** One epoch, or what a stop leaves of it; false when its numbers are not finite. */
@@ -206,12 +208,9 @@ export class Trainer implements Steered {
       finite = Number.isFinite(sums.loss) && Number.isFinite(sums.gradientNorm);
       progress.step(number, at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
-    if (finite) {
-      this.#lastFinite = this.#weights.copy();
-    } else {
-      this.#weights.set(this.#lastFinite);
-    }
-    this.#publish(this.#weights);
+    if (!finite) this.#weights.set(this.#lastFinite);
+    // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
+    this.#lastFinite = this.#publish(this.#weights);
     const dev = finite ? await this.#evaluateDev() : undefined;
     const mean = (sum: number, count: number) => sum / Math.max(1, count);
     const hasDev = settings.dev !== undefined;
@@ -240,7 +239,7 @@ export class Trainer implements Steered {
   #judge(epoch: Epoch): void {
     const { earlyStopping } = this.#parts.settings;
     if (!this.#best || betterEpoch(epoch, this.#best.epoch)) {
-      this.#best = { epoch, weights: earlyStopping?.restoreBest ? this.#weights.copy() : undefined };
+      this.#best = { epoch, weights: earlyStopping?.restoreBest ? this.#lastFinite : undefined };
     }
     if (!earlyStopping) return;
     const value = epoch[earlyStopping.watch] ?? Number.NaN;
