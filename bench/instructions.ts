@@ -67,7 +67,9 @@ export async function benchInstructions(): Promise<void> {
   const empty = median(Array.from({ length: rounds }, () => time(0, 0, 50)));
   for (const { name, microseconds } of found) console.log(`${(microseconds - empty).toFixed(1).padStart(8)} us  ${name}`);
   const sum = found.reduce((total, { microseconds }) => total + microseconds - empty, 0);
-  console.log(`${sum.toFixed(0).padStart(8)} us  in all; a whole step ${whole.toFixed(0)} us = ${((1e6 * rows) / whole).toFixed(0)} samples/s; an empty call ${empty.toFixed(2)} us`);
+  console.log(
+    `${sum.toFixed(0).padStart(8)} us  in all; a whole step ${whole.toFixed(0)} us = ${((1e6 * rows) / whole).toFixed(0)} samples/s; an empty call ${empty.toFixed(2)} us`,
+  );
   keep(
     "instructions",
     found.map(({ name, microseconds }) => ({ name, median: microseconds / 1000, min: microseconds / 1000, samples: rounds })),

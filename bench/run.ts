@@ -5,7 +5,13 @@ import { benchMemory } from "./memory.ts";
 import { benchOps } from "./ops.ts";
 import { benchTraining } from "./training.ts";
 
-const parts = { ops: benchOps, training: benchTraining, "event-loop": benchEventLoop, memory: benchMemory, instructions: benchInstructions };
+const parts = {
+  ops: benchOps,
+  training: benchTraining,
+  "event-loop": benchEventLoop,
+  memory: benchMemory,
+  instructions: benchInstructions,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in parts));

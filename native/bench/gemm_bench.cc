@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -100,7 +101,11 @@ struct Bench {
   Call call;
 
   Bench(const Options& options_in, const Shape& s)
-      : options(options_in), shape(s), a(static_cast<size_t>(s.m * s.k)), b(static_cast<size_t>(s.k * s.n)), c(static_cast<size_t>(s.m * s.n)) {
+      : options(options_in),
+        shape(s),
+        a(static_cast<size_t>(s.m * s.k)),
+        b(static_cast<size_t>(s.k * s.n)),
+        c(static_cast<size_t>(s.m * s.n)) {
     uint32_t seed = 1;
     for (auto* list : {&a, &b}) {
       for (T& x : *list) {
@@ -130,8 +135,8 @@ struct Bench {
   void RunBlas(void* function) {
     const int m = static_cast<int>(shape.m), n = static_cast<int>(shape.n), k = static_cast<int>(shape.k);
     const int ta = shape.ta ? 112 : 111, tb = shape.tb ? 112 : 111, lda = shape.ta ? m : k, ldb = shape.tb ? k : n;
-    if constexpr (sizeof(T) == 4) reinterpret_cast<Cblas32>(function)(101, ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 0, c.data(), n);
-    else reinterpret_cast<Cblas64>(function)(101, ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 0, c.data(), n);
+    using Cblas = std::conditional_t<sizeof(T) == 4, Cblas32, Cblas64>;
+    reinterpret_cast<Cblas>(function)(101, ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 0, c.data(), n);
   }
 
   void RunDnnl(void* function) {

@@ -127,7 +127,8 @@ MB_REGISTER_INLINE void DotFinish(const Product<T>& x, int64_t row, const DotEnd
 
 // Rows [row, row + rows) of kColumns columns of C over one block of depth: full tiles, then single rows.
 template <typename T, int kColumns>
-__attribute__((noinline)) static void DotColumn(const Product<T>& x, const DotOperand<T>& b, int64_t row, int64_t rows, const DotEnd& end) {
+__attribute__((noinline)) static void DotColumn(const Product<T>& x, const DotOperand<T>& b, int64_t row, int64_t rows,
+                                                const DotEnd& end) {
   constexpr int kRows = DotRows(kColumns);
   alignas(64) T sums[kRows * kColumns + 4];
   for (; rows >= kRows; rows -= kRows, row += kRows) {

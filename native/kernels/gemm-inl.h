@@ -2,8 +2,9 @@
 // namespace and target region. Knows nothing of registers; results do not depend on the cut, nor on the instruction set
 // where it has fused multiply-adds.
 //
-// How an element is summed depends on the shape alone:
-//   narrow products (see IsNarrow) by lanes along k (gemm-dot-inl.h), all others by chains along k (gemm-block-inl.h).
+// How an element is summed depends on the shape alone: narrow products (see IsNarrow) by lanes along k (gemm-dot-inl.h), all
+// others by chains along k (gemm-block-inl.h). Without a transposed B it depends on n and k only, so that a row of the
+// result has the same bits in a batch of any size.
 namespace gemm {
 
 #include "../simd/register-inl.h"
@@ -25,6 +26,7 @@ constexpr double kPieceTime = 20000;
 constexpr int64_t kMaxPieces = 64;
 // Fewer rows do not pay for packing a part of B once more.
 constexpr int64_t kPieceRows = 64;
+constexpr int64_t kDotPieceRows = 16;
 constexpr int64_t kWholePackPieceRows = 256;
 // Where B is packed row by row, pieces read at least this much of a row in sequence.
 constexpr int64_t kWholePackPieceBytes = 1024;
@@ -93,15 +95,15 @@ static void CutIntoParts(MatmulPlan<T>& plan) {
   const double limit = time / kPieceTime;
   const int64_t wanted = limit < 2 ? 2 : limit > static_cast<double>(kMaxPieces) ? kMaxPieces : static_cast<int64_t>(limit);
   constexpr int64_t kLanes = 64 / static_cast<int64_t>(sizeof(T));
-  const bool in_rows = x.b_column == 1;
-  const bool whole_pack = in_rows && x.m >= kWholePackRows && x.b_row * static_cast<int64_t>(sizeof(T)) >= kWholePackRowBytes;
+  const bool whole_pack = x.b_column == 1 && RowsAreFar(x);
   if (plan.path == Path::kTiles) {
     const int64_t registers = (x.n + kLanes - 1) / kLanes;
-    int64_t most = whole_pack ? x.n * static_cast<int64_t>(sizeof(T)) / kWholePackPieceBytes : (registers + kTileWidth - 1) / kTileWidth;
+    int64_t most = (registers + kTileWidth - 1) / kTileWidth;
+    if (whole_pack) most = x.n * static_cast<int64_t>(sizeof(T)) / kWholePackPieceBytes;
     if (most > 1 && most % 2 == 1 && most < registers) most++;
     plan.column_parts = wanted < most ? wanted / 2 * 2 : most < 1 ? 1 : most;
   }
-  const int64_t most_rows = x.m / (whole_pack ? kWholePackPieceRows : plan.path == Path::kDots ? kPieceRows / 4 : kPieceRows);
+  const int64_t most_rows = x.m / (whole_pack ? kWholePackPieceRows : plan.path == Path::kDots ? kDotPieceRows : kPieceRows);
   int64_t row_parts = wanted / plan.column_parts;
   if (row_parts > most_rows) row_parts = most_rows;
   if (plan.column_parts == 1 && row_parts > 1) row_parts = row_parts / 2 * 2;
@@ -157,7 +159,8 @@ static MatmulPlan<T> PlanLinear(const Call& call) {
 }
 
 template <typename T>
-static void RunRectangle(const MatmulPlan<T>& plan, const Product<T>& x, int64_t top, int64_t bottom, int64_t left, int64_t right, char* scratch) {
+static void RunRectangle(const MatmulPlan<T>& plan, const Product<T>& x, int64_t top, int64_t bottom, int64_t left, int64_t right,
+                         char* scratch) {
   // Rows are cut at multiples of a tile's 8, columns at multiples of 64 bytes.
   constexpr int64_t kLanes = 64 / static_cast<int64_t>(sizeof(T));
   const int64_t row_units = (x.m + 7) / 8, column_units = (x.n + kLanes - 1) / kLanes;
@@ -257,7 +260,9 @@ static bool IsFlag(double value) { return value == 0 || value == 1; }
 
 static const char* CheckMatmul(const Call& call) {
   if (call.inputs != 2 || call.outputs != 1) return "matmul takes two tensors and gives one";
-  if (call.attribute_count != 2 || !IsFlag(call.attributes[0]) || !IsFlag(call.attributes[1])) return "transposeA and transposeB must be 0 or 1";
+  if (call.attribute_count != 2 || !IsFlag(call.attributes[0]) || !IsFlag(call.attributes[1])) {
+    return "transposeA and transposeB must be 0 or 1";
+  }
   if (const char* wrong = CheckOperands(call)) return wrong;
   const Slice &a = call.in[0], &b = call.in[1], &c = call.out[0];
   if (c.rank < 2 || a.rank != c.rank || b.rank != c.rank) return "tensors must have one rank of at least 2";
@@ -280,7 +285,9 @@ static const char* CheckLinear(const Call& call) {
   if (x.rank != 2 || w.rank != 2 || y.rank != 2) return "x, w and y must have rank 2";
   if (x.shape[1] != w.shape[0]) return "inner sizes must match";
   if (y.shape[0] != x.shape[0] || y.shape[1] != w.shape[1]) return "y must have the rows of x and the columns of w";
-  if (call.inputs == 3 && (call.in[2].rank != 1 || call.in[2].shape[0] != w.shape[1])) return "the bias must have one value per column of w";
+  if (call.inputs == 3 && (call.in[2].rank != 1 || call.in[2].shape[0] != w.shape[1])) {
+    return "the bias must have one value per column of w";
+  }
   return nullptr;
 }
 

@@ -1,5 +1,6 @@
 // Copies of operands in the order a tile reads them: a panel of B as rows of whole registers, straight or transposed,
-// zeros beyond the last column. Zeros are never added along the depth, so packing does not touch the sum.
+// zeros beyond the last column (their sums are thrown away, but leftovers there could be slow denormal numbers). Nothing is
+// added along the depth, so packing does not touch the sum.
 
 // The block that is transposed in registers: 8 x 8 floats or 4 x 4 doubles, never wider than a register of the tile,
 // so that a padded block stays inside the row of a panel.

@@ -101,8 +101,8 @@ struct Case {
 
 std::string Describe(const char* isa, const char* type, const Case& c, bool ta, bool tb) {
   char text[200];
-  snprintf(text, sizeof(text), "%s %s batch %lld %lldx%lldx%lld%s%s", isa, type, static_cast<long long>(c.batch), static_cast<long long>(c.m),
-           static_cast<long long>(c.k), static_cast<long long>(c.n), ta ? " A^T" : "", tb ? " B^T" : "");
+  snprintf(text, sizeof(text), "%s %s batch %lld %lldx%lldx%lld%s%s", isa, type, static_cast<long long>(c.batch),
+           static_cast<long long>(c.m), static_cast<long long>(c.k), static_cast<long long>(c.n), ta ? " A^T" : "", tb ? " B^T" : "");
   return text;
 }
 
@@ -158,7 +158,8 @@ void Test(const Case& c, bool ta, bool tb, bool linear, int activation, char* sc
     for (int variant = 0; variant < 4; variant++) {
       const bool at_end = variant != 1;
       const Cut cut = variant == 2 ? Cut::kSingly : variant == 3 ? Cut::kUneven : Cut::kWhole;
-      Guarded am(a_count * sizeof(T), at_end), bm(b_count * sizeof(T), at_end), cm(c_count * sizeof(T), at_end), vm(bias_count * sizeof(T), at_end);
+      Guarded am(a_count * sizeof(T), at_end), bm(b_count * sizeof(T), at_end);
+      Guarded cm(c_count * sizeof(T), at_end), vm(bias_count * sizeof(T), at_end);
       if (a_count) memcpy(am.data(), a.data(), a_count * sizeof(T));
       if (b_count) memcpy(bm.data(), b.data(), b_count * sizeof(T));
       if (bias_count) memcpy(vm.data(), bias.data(), bias_count * sizeof(T));
@@ -170,7 +171,8 @@ void Test(const Case& c, bool ta, bool tb, bool linear, int activation, char* sc
         bs.insert(bs.begin(), c.batch);
         cs.insert(cs.begin(), c.batch);
       }
-      const Slice in[3] = {MakeSlice(am.data(), kType<T>, as), MakeSlice(bm.data(), kType<T>, bs), MakeSlice(vm.data(), kType<T>, {c.n})};
+      const Slice in[3] = {MakeSlice(am.data(), kType<T>, as), MakeSlice(bm.data(), kType<T>, bs),
+                           MakeSlice(vm.data(), kType<T>, {c.n})};
       const Slice out = MakeSlice(cm.data(), kType<T>, cs);
       const double attributes[2] = {linear ? static_cast<double>(activation) : static_cast<double>(ta), static_cast<double>(tb)};
       const Call call{in, linear ? 3 : 2, &out, 1, attributes, linear ? 1 : 2, nullptr};
@@ -179,8 +181,8 @@ void Test(const Case& c, bool ta, bool tb, bool linear, int activation, char* sc
       const T* result = reinterpret_cast<const T*>(cm.data());
       if (variant == 0) {
         reference.assign(result, result + c_count);
-        // Chains of at most 512 terms, blocks added.
-        const double factor = kEpsilon<T> * (4 + static_cast<double>(c.k < 512 ? c.k : 512) / 4 + static_cast<double>(c.k) / 256);
+        // Chains of at most 384 terms, then blocks added: a quarter of the worst case, far above what roundings make.
+        const double factor = kEpsilon<T> * (4 + static_cast<double>(c.k < 384 ? c.k : 384) / 4 + static_cast<double>(c.k) / 192);
         for (size_t i = 0; i < c_count; i++) {
           if (!(fabs(static_cast<double>(result[i]) - expected[i]) <= factor * magnitude[i])) {
             char text[200];
@@ -194,21 +196,29 @@ void Test(const Case& c, bool ta, bool tb, bool linear, int activation, char* sc
     }
     if (strcmp(tables[t]->isa, "scalar") == 0) continue;
     if (first.empty()) first = reference;
-    else if (c_count && memcmp(first.data(), reference.data(), c_count * sizeof(T)) != 0) Fail(name + ": bits differ between instruction sets");
+    else if (c_count && memcmp(first.data(), reference.data(), c_count * sizeof(T)) != 0) {
+      Fail(name + ": bits differ between instruction sets");
+    }
   }
 }
 
 template <typename T>
 void TestCases(char* scratch) {
   const Case products[] = {
-      {0, 1, 1, 1},       {0, 2, 3, 4},      {0, 5, 7, 9},       {0, 8, 16, 48},     {0, 9, 17, 49},     {0, 13, 31, 33},   {0, 64, 64, 64},
-      {0, 37, 1111, 53},  {0, 131, 777, 259}, {0, 128, 40, 800}, {0, 130, 530, 1100}, {0, 300, 513, 97},  {0, 600, 300, 70}, {0, 1, 784, 512},
-      {0, 1, 100, 1000},  {0, 3, 50, 1003},  {0, 2, 1030, 300},  {0, 32, 256, 784},  {0, 31, 100, 77},   {0, 17, 600, 203}, {0, 24, 40, 25},
-      {0, 128, 512, 10},  {0, 128, 10, 512}, {0, 512, 128, 10},  {0, 200, 33, 16},   {0, 100, 4200, 3},  {0, 129, 65, 1},   {0, 1, 65, 1},
-      {0, 65, 31, 7},     {0, 10, 300, 500}, {0, 16, 300, 500},  {0, 7, 4103, 19},   {0, 256, 64, 17},   {0, 12, 8, 2000},  {0, 2000, 8, 12},
-      {0, 0, 3, 4},       {0, 3, 0, 4},      {0, 3, 4, 0},       {0, 0, 0, 0},       {1, 5, 6, 7},       {3, 20, 30, 40},   {50, 4, 5, 6},
-      {7, 64, 64, 64},    {3, 128, 128, 128}, {4, 40, 100, 10},  {2, 30, 200, 400},  {300, 1, 20, 1},    {0, 5, 520, 2},    {0, 1000, 3, 1},
-      {0, 1, 513, 8},     {0, 100, 40, 5}};
+      // ordinary and odd sizes, several blocks of depth, columns and rows
+      {0, 1, 1, 1}, {0, 2, 3, 4}, {0, 5, 7, 9}, {0, 8, 16, 48}, {0, 9, 17, 49}, {0, 13, 31, 33}, {0, 64, 64, 64}, {0, 37, 1111, 53},
+      {0, 131, 777, 259}, {0, 128, 40, 800}, {0, 130, 530, 1100}, {0, 300, 513, 97}, {0, 600, 300, 70}, {0, 256, 64, 17},
+      // few rows
+      {0, 1, 784, 512}, {0, 1, 100, 1000}, {0, 3, 50, 1003}, {0, 2, 1030, 300}, {0, 32, 256, 784}, {0, 31, 100, 77}, {0, 17, 600, 203},
+      {0, 24, 40, 25}, {0, 10, 300, 500}, {0, 16, 300, 500}, {0, 7, 4103, 19}, {0, 1, 513, 8},
+      // few columns, little depth
+      {0, 128, 512, 10}, {0, 128, 10, 512}, {0, 512, 128, 10}, {0, 200, 33, 16}, {0, 100, 4200, 3}, {0, 129, 65, 1}, {0, 1, 65, 1},
+      {0, 65, 31, 7}, {0, 12, 8, 2000}, {0, 2000, 8, 12}, {0, 5, 520, 2}, {0, 1000, 3, 1}, {0, 100, 40, 5},
+      // nothing
+      {0, 0, 3, 4}, {0, 3, 0, 4}, {0, 3, 4, 0}, {0, 0, 0, 0},
+      // batches
+      {1, 5, 6, 7}, {3, 20, 30, 40}, {50, 4, 5, 6}, {7, 64, 64, 64}, {3, 128, 128, 128}, {4, 40, 100, 10}, {2, 30, 200, 400},
+      {300, 1, 20, 1}};
   for (const Case& c : products) {
     for (int transposed = 0; transposed < 4; transposed++) Test<T>(c, transposed & 1, transposed & 2, false, 0, scratch);
     if (c.batch == 0) {
@@ -230,10 +240,12 @@ void TestNan(char* scratch) {
   for (int32_t t = 0; t < table_count; t++) {
     for (const int64_t n : {10, 50}) {
       const int64_t m = 19, k = 40;
-      std::vector<T> x(static_cast<size_t>(m * k), 1), w(static_cast<size_t>(k * n), -1), bias(static_cast<size_t>(n), 1), y(static_cast<size_t>(m * n));
+      std::vector<T> x(static_cast<size_t>(m * k), 1), w(static_cast<size_t>(k * n), -1);
+      std::vector<T> bias(static_cast<size_t>(n), 1), y(static_cast<size_t>(m * n));
       x[static_cast<size_t>(7 * k + 39)] = static_cast<T>(NAN);
       x[static_cast<size_t>(18 * k)] = static_cast<T>(-INFINITY);
-      const Slice in[3] = {MakeSlice(x.data(), kType<T>, {m, k}), MakeSlice(w.data(), kType<T>, {k, n}), MakeSlice(bias.data(), kType<T>, {n})};
+      const Slice in[3] = {MakeSlice(x.data(), kType<T>, {m, k}), MakeSlice(w.data(), kType<T>, {k, n}),
+                           MakeSlice(bias.data(), kType<T>, {n})};
       const Slice out = MakeSlice(y.data(), kType<T>, {m, n});
       const double attributes[1] = {1};
       const Call call{in, 3, &out, 1, attributes, 1, nullptr};
@@ -242,6 +254,33 @@ void TestNan(char* scratch) {
         const T value = y[static_cast<size_t>(i)];
         const bool good = i / n == 7 ? value != value : i / n == 18 ? static_cast<double>(value) == INFINITY : value == 0;
         if (!good) return Fail(std::string(tables[t]->isa) + ": NaN or infinity got lost or spread");
+      }
+    }
+  }
+}
+
+// A row of x w has the same bits alone and in any batch.
+template <typename T>
+void TestRows(char* scratch) {
+  const KernelTable* tables[kMaxTables];
+  const int32_t table_count = UsableTables(tables);
+  const int64_t most = 150, k = 790;
+  for (const int64_t n : {1, 10, 16, 17, 100, 800}) {
+    std::vector<T> x(static_cast<size_t>(most * k)), w(static_cast<size_t>(k * n)), y(static_cast<size_t>(most * n));
+    for (T& value : x) value = static_cast<T>(Uniform());
+    for (T& value : w) value = static_cast<T>(Uniform());
+    for (int32_t t = 0; t < table_count; t++) {
+      std::vector<T> row;
+      for (const int64_t m : {1, 2, 7, 33, 150}) {
+        const Slice in[2] = {MakeSlice(x.data(), kType<T>, {m, k}), MakeSlice(w.data(), kType<T>, {k, n})};
+        const Slice out = MakeSlice(y.data(), kType<T>, {m, n});
+        const double attributes[1] = {0};
+        const Call call{in, 2, &out, 1, attributes, 1, nullptr};
+        RunCall(*Find(*tables[t], "linear"), call, Cut::kWhole, scratch);
+        if (row.empty()) row.assign(y.begin(), y.begin() + n);
+        if (memcmp(row.data(), y.data(), row.size() * sizeof(T)) != 0) {
+          return Fail(std::string(tables[t]->isa) + ": the bits of a row depend on the batch, n = " + std::to_string(n));
+        }
       }
     }
   }
@@ -282,6 +321,8 @@ void TestChecks() {
       {"matmul", {f({5, 2, 3}), f({3, 4})}, f({5, 2, 4}), {0, 0}, false, false},
       {"matmul", {f({5, 2, 3}), f({6, 3, 4})}, f({5, 2, 4}), {0, 0}, false, false},
       {"matmul", {f({5, 2, 3}), f({5, 3, 4})}, f({6, 2, 4}), {0, 0}, false, false},
+      {"matmul", {f({6, 2, 3}), f({5, 3, 4})}, f({5, 2, 4}), {0, 0}, false, false},
+      {"matmul", {f({1, 2, 3}), f({3, 4})}, f({2, 4}), {0, 0}, false, false},
       {"matmul", {f({2, 3}), d({3, 4})}, f({2, 4}), {0, 0}, false, false},
       {"matmul", {i({2, 3}), i({3, 4})}, i({2, 4}), {0, 0}, false, true},
       {"matmul", {liar, f({5, 4})}, f({4, 4}), {0, 0}, false, false},
@@ -325,6 +366,9 @@ int main() {
   TestNan<float>(scratch.data());
   TestNan<double>(scratch.data());
   printf("NaN done\n");
+  TestRows<float>(scratch.data());
+  TestRows<double>(scratch.data());
+  printf("rows done\n");
   TestCases<float>(scratch.data());
   printf("f32 done\n");
   TestCases<double>(scratch.data());

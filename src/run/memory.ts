@@ -43,10 +43,18 @@ export function view(bytes: Uint8Array, dtype: DType, byteOffset: number, length
 /** The named memories that the programs of one run share. */
 export class Memory {
   readonly #bytes = new Map<string, Uint8Array>();
+  #version = 0;
+
+  /** Grows whenever a name stands for other bytes than before: views made earlier are stale then. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** Uses bytes that exist already: a model's parameters, a data set. */
   share(name: string, bytes: Uint8Array): void {
+    if (this.#bytes.get(name) === bytes) return;
     this.#bytes.set(name, bytes);
+    this.#version++;
   }
 
   /** At least this many bytes; what was there is kept when it is large enough and dropped when it is not. */
@@ -54,7 +62,7 @@ export class Memory {
     const present = this.#bytes.get(name);
     if (present && present.byteLength >= bytes) return present;
     const made = allocate(bytes);
-    this.#bytes.set(name, made);
+    this.share(name, made);
     return made;
   }
 

@@ -16,6 +16,8 @@ const sliceMilliseconds = 12;
 class TypeScriptProgram implements LoadedProgram {
   readonly program: Program;
   readonly #constants: Uint8Array;
+  /** The operands as they were resolved last: a compiled function runs one step at a time in one memory. */
+  #last: { readonly memory: Memory; readonly version: number; readonly steps: number; readonly calls: BoundCall[] } | undefined;
 
   constructor(program: Program) {
     this.program = program;
@@ -49,6 +51,14 @@ class TypeScriptProgram implements LoadedProgram {
 
   /** Resolves every operand of every instruction once for some steps in this memory. */
   bind(memory: Memory, steps: number): BoundCall[] {
+    const last = this.#last;
+    if (last?.memory === memory && last.version === memory.version && last.steps >= steps) return last.calls;
+    const calls = this.#resolve(memory, steps);
+    this.#last = { memory, version: memory.version, steps, calls };
+    return calls;
+  }
+
+  #resolve(memory: Memory, steps: number): BoundCall[] {
     const bytes = this.program.memories.map((m) =>
       m.name === "constant" ? this.#constants : memory.ensure(m.name, requiredBytes(m, steps)),
     );
