@@ -347,7 +347,7 @@ void TestChecks() {
       const Call call{wrong.in.data(), static_cast<int32_t>(wrong.in.size()), &wrong.out, 1, wrong.attributes.data(),
                       static_cast<int32_t>(wrong.attributes.size()), nullptr};
       const char* answer = Find(*tables[t], wrong.kernel)->check(call);
-      const bool unsupported = answer == kUnsupported;
+      const bool unsupported = answer && strcmp(answer, kUnsupported) == 0;
       if ((answer == nullptr) != wrong.fine || unsupported != wrong.unsupported) {
         Fail(std::string(tables[t]->isa) + " check, case " + std::to_string(index) + ": " + (answer ? answer : "accepted"));
       }

@@ -20,7 +20,7 @@ export function builtin<T>(name: string): T | undefined {
   return nodeProcess?.getBuiltinModule?.(name) as T | undefined;
 }
 
-/** MINIBATCH_DEBUG: 0 nothing, 1 verify programs and poison freed memory, 2 print programs, 3 print every instruction's range, 4 print traces of the cache too. */
+/** MINIBATCH_DEBUG: 0 nothing, 1 verify programs and poison freed memory, 2 print programs, 3 print what every instruction of the TypeScript executor makes, 4 print graphs too. */
 export function debugLevel(): number {
   const text = environment("MINIBATCH_DEBUG");
   if (text === undefined) return 0;

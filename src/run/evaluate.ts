@@ -2,7 +2,7 @@
 // small graph whose Program is cached by structure.
 import { newArray, type TypedArray } from "../dtype.ts";
 import { MinibatchError } from "../errors.ts";
-import type { Store } from "../graph/graph.ts";
+import { GraphView, type Store } from "../graph/graph.ts";
 import { Layout } from "../graph/layout.ts";
 import { type Program, printProgram, program } from "../graph/program.ts";
 import { verify } from "../graph/verify.ts";
@@ -42,6 +42,7 @@ const programs = new Cache<Eager>(256);
 export function inspected(p: Program): Program {
   if (debugLevel() >= 1) verify(p);
   if (debugLevel() >= 2) console.error(printProgram(p));
+  if (debugLevel() >= 4) console.error(new GraphView(p.graph).toString());
   return p;
 }
 
