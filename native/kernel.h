@@ -1,6 +1,7 @@
 // What a kernel is: the one interface between programs (native/program) and kernels (native/kernels).
-// Includes nothing of the standard library but fixed-width integers, so that instruction-set regions may include it.
+// Includes nothing of the standard library but the sizes of integers, so that instruction-set regions may include it.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 namespace minibatch {

@@ -80,7 +80,8 @@ function trace(f: (...args: Tensor[]) => unknown, args: readonly Value[], where:
   const bind = (node: Node) => {
     const from = node.source;
     if (from?.kind === "argument") return { memory: "input" as const, name: from.name };
-    if (from?.kind !== "variable") return undefined;
+    // What was read before this trace keeps the value of then, and becomes a constant.
+    if (from?.kind !== "variable" || !record.isLive(node)) return undefined;
     let i = boxes.indexOf(from.box);
     if (i < 0) {
       i = boxes.push(from.box) - 1;

@@ -2,24 +2,27 @@
 // train and io offer, and guards the weights while a run works on them.
 
 import { checkDataset, type Dataset } from "./dataset.ts";
-import { convert, type TypedArray } from "./dtype.ts";
+import { convert, type DType } from "./dtype.ts";
 import { BusyError, checkNumber, checkOptions, describe, MinibatchError } from "./errors.ts";
 import { gradients } from "./graph/gradient.ts";
 import { GraphView, graphOf, type Store } from "./graph/graph.ts";
-import { readModel, saveModel } from "./io/model-file.ts";
+import { readModel, saveModel, type Trained } from "./io/model-file.ts";
 import type { Layer } from "./nn/layer.ts";
-import { type Loss, type LossDefinition, lossDefinition } from "./nn/losses.ts";
+import { type Loss, lossDefinition } from "./nn/losses.ts";
+import { judged } from "./nn/metrics.ts";
 import { checkLayers, Network, type Structure } from "./nn/network.ts";
-import { penaltyOf, type RegularizerDefinition } from "./nn/regularizers.ts";
+import { penaltyOf } from "./nn/regularizers.ts";
+import { tracedState } from "./nn/state.ts";
 import { summarize } from "./nn/summary.ts";
 import { Weights } from "./nn/weights.ts";
 import { source, Value } from "./ops/define.ts";
 import { dropout } from "./ops/dropout.ts";
+import { cast } from "./ops/elementwise.ts";
 import { checkSeed } from "./random.ts";
 import { executor } from "./run/backend.ts";
-import { evaluate } from "./run/evaluate.ts";
 import { checkShape, type Shape, show } from "./shape.ts";
-import { asTensor, fromArray, scalar, type Tensor, type TensorLike, tensor, type Variable, variableOn } from "./tensor.ts";
+import { asTensor, fromArray, scalar, type Tensor, type TensorLike, type Variable, variableOn } from "./tensor.ts";
+import { currentTrace, supplied } from "./trace.ts";
 import { Evaluator } from "./train/evaluator.ts";
 import type { Epoch, MetricRecord } from "./train/history.ts";
 import { checkFitOptions, type FitOptions } from "./train/options.ts";
@@ -80,17 +83,10 @@ interface Built {
   weights: Weights;
 }
 
-/** What a fit leaves for evaluate and predict. */
-interface Remembered {
-  readonly loss: LossDefinition;
-  readonly regularizer?: RegularizerDefinition | undefined;
-  readonly batchSize?: number;
-}
-
 class SequentialModel implements Model {
   readonly #network: Network;
   #built: Built | undefined;
-  #remembered: Remembered | undefined;
+  #remembered: Trained | undefined;
   #running: Promise<unknown> | undefined;
   /** Predictions under way off the event loop: their weights must not change. */
   #reading = 0;
@@ -98,12 +94,13 @@ class SequentialModel implements Model {
   #dropoutCalls = 0;
   #parameters: readonly Variable[] | undefined;
 
-  constructor(network: Network, weights?: Weights, loss?: LossDefinition) {
+  constructor(network: Network, weights?: Weights, trained?: Trained) {
     this.#network = network;
     if (weights) this.#take(weights);
-    if (loss) this.#remembered = { loss };
+    this.#remembered = trained;
+    // An input layer fixes the shapes at once; the weights are drawn when they are first needed, by fit with its seed.
     const fixed = network.layers[0]?.inputShape;
-    if (fixed && !weights) this.build({ shape: fixed });
+    if (fixed && !weights) network.build(fixed);
   }
 
   #take(weights: Weights): Built {
@@ -113,6 +110,8 @@ class SequentialModel implements Model {
 
   #need(what: string): Built {
     if (this.#built) return this.#built;
+    const { structure } = this.#network;
+    if (structure) return this.#take(Weights.initialised(structure, 0));
     throw new MinibatchError(
       `${what}: the model has no weights yet; call fit, or build({ shape }) with the shape of one example`,
       "NOT_BUILT",
@@ -142,9 +141,7 @@ class SequentialModel implements Model {
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
     const exampleShape = data.x.shape.slice(1);
-    // A model that was never trained or built takes its weights from this run's seed, also after input({ shape }).
-    const built = this.#built ?? this.#take(Weights.initialised(this.#network.build(exampleShape), settings.seed));
-    const { structure } = built;
+    const structure = this.#network.structureFor(exampleShape);
     const last = this.#network.layers.at(-1)?.kind;
     if (settings.loss.refuses !== undefined && settings.loss.refuses === last) {
       throw new MinibatchError(
@@ -153,6 +150,9 @@ class SequentialModel implements Model {
     }
     const table = tableOf("fit: train", data, settings.loss, structure.inputShape, structure.outputShape);
     const devTable = settings.dev && tableOf("fit: dev", settings.dev, settings.loss, structure.inputShape, structure.outputShape);
+    // Everything was checked. A model without weights takes them from this run's seed.
+    this.#network.build(exampleShape);
+    const built = this.#built ?? this.#take(Weights.initialised(structure, settings.seed));
     this.#remembered = { loss: settings.loss, regularizer: settings.regularizer, batchSize: settings.batchSize };
     const control = new RunControl<Epoch>();
     const wake = () => control.interrupt();
@@ -221,7 +221,7 @@ class SequentialModel implements Model {
       const { loss, error, outputs } = await new Evaluator(this.#network, structure, given, table, wanted.length > 0).run(held, threads);
       const tensors = outputs && fromArray(outputs, [table.rows, ...structure.outputShape]);
       const metrics = Object.fromEntries(
-        wanted.map(([name, metric]) => [name, tensors ? (evaluate([metric(tensors, checked.y)])[0] as TypedArray)[0] : Number.NaN]),
+        wanted.map(([name, metric]) => [name, tensors ? judged(name, metric, tensors, checked.y).item() : Number.NaN]),
       );
       const { regularizer, batchSize } = this.#remembered ?? {};
       return {
@@ -261,25 +261,25 @@ class SequentialModel implements Model {
 
   async save(file: string | URL): Promise<void> {
     const { weights } = this.#need("save");
-    await saveModel(file, { network: this.#network, weights, loss: this.#remembered?.loss });
+    await saveModel(file, { network: this.#network, weights, trained: this.#remembered });
   }
 
   summary(): string {
-    return summarize(this.#network, this.#built?.structure);
+    return summarize(this.#network, this.#network.structure);
   }
 
   graph(options: { backward?: boolean | undefined } = {}): GraphView {
     checkOptions("graph", options, ["backward"]);
     const { structure } = this.#need("graph");
     const rows = 2;
-    const hole = (name: string, shape: Shape) => asTensor(source({ kind: "argument", name }, { shape, dtype: "f32" }));
+    const hole = (name: string, shape: Shape, dtype: DType = "f32") => asTensor(source({ kind: "argument", name }, { shape, dtype }));
     const parameters = new Map(structure.parameters.map((p) => [p.name, hole(p.name, p.shape)]));
     const stores: Store[] = [];
     const output = this.#network.forward(hole("x", [rows, ...structure.inputShape]), {
       training: options.backward === true,
       param: ({ name }) => parameters.get(name) as Tensor,
-      state: ({ name, shape }) => Object.defineProperty(hole(name, shape), "assign", { value: () => undefined }) as unknown as Variable,
-      dropout: (x, keepProb, site) => this.#dropout(x, keepProb, site, 0),
+      state: ({ name, shape }) => tracedState(hole(name, shape), name),
+      dropout: (x, keepProb, site) => this.#dropout(x, keepProb, site, hole("dropout key", [3], "i32")),
     });
     stores.push({ value: output, memory: "out", name: "output" });
     if (options.backward) {
@@ -297,9 +297,18 @@ class SequentialModel implements Model {
     return new GraphView(graphOf(stores));
   }
 
-  #dropout(x: Tensor, keepProb: number, site: number, step: number): Tensor {
-    const key = tensor(Int32Array.of(0, 0, step));
+  /** `key`: seed low, seed high, step. */
+  #dropout(x: Tensor, keepProb: number, site: number, key: Value): Tensor {
     return asTensor(dropout(x, scalar(keepProb, { dtype: x.dtype === "f64" ? "f64" : "f32" }), key, { site }).y);
+  }
+
+  /** A new mask at every forward pass, and at every call of a function that traced one. */
+  #dropoutKey(): Value {
+    const trace = currentTrace();
+    const key = supplied("dropout key", { shape: [3], dtype: "i32" }, { current: () => Int32Array.of(0, 0, this.#dropoutCalls) });
+    if (trace) trace.after(() => this.#dropoutCalls++);
+    else this.#dropoutCalls++;
+    return key;
   }
 
   forward(x: Tensor, options: { training?: boolean | undefined } = {}): Tensor {
@@ -313,12 +322,12 @@ class SequentialModel implements Model {
         "SHAPE",
       );
     const byName = new Map([...this.#variables(), ...this.#statistics()].map((v) => [v.name, v]));
-    const step = ++this.#dropoutCalls;
-    return this.#network.forward(x.dtype === "f32" ? x : asTensor(x).mul(fromArray(new Float32Array([1]), [])), {
+    const key = this.#dropoutKey();
+    return this.#network.forward(cast(x, "f32"), {
       training: options.training === true,
       param: ({ name }) => byName.get(name) as Tensor,
       state: ({ name }) => byName.get(name) as Variable,
-      dropout: (value, keepProb, site) => this.#dropout(value, keepProb, site, step),
+      dropout: (value, keepProb, site) => this.#dropout(value, keepProb, site, key),
     });
   }
 
@@ -378,8 +387,8 @@ export async function loadModel(
   checkOptions("loadModel", options, ["layers"]);
   if (options.layers !== undefined && !Array.isArray(options.layers))
     throw new MinibatchError(`loadModel: layers must be an array of kinds, got ${describe(options.layers)}`);
-  const { network, weights, loss } = await readModel(file, options.layers ?? []);
-  return new SequentialModel(network, weights, loss);
+  const { network, weights, trained } = await readModel(file, options.layers ?? []);
+  return new SequentialModel(network, weights, trained);
 }
 
 /** The network behind a model, for gradient checks and diagnosis. */

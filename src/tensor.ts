@@ -3,6 +3,8 @@
 import { convert, type DType, dtypeOf, newArray, type TypedArray, type TypedArrayOf } from "./dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { gradients as gradientsOf } from "./graph/gradient.ts";
+import { reachable } from "./graph/graph.ts";
+import { stopGradient } from "./graph/segment.ts";
 import { type Box, type Source, source, Value } from "./ops/define.ts";
 import {
   add as addOp,
@@ -121,10 +123,12 @@ const looking = {
   },
   detach(this: Value): Tensor {
     const now = this.snapshot();
-    const known = knownData(now);
-    if (!known && currentTrace())
-      throw new MinibatchError("detach: a traced value has no numbers yet; detach it outside the traced function");
-    return fromArray(known ?? (evaluate([now])[0] as TypedArray), this.shape);
+    const known = currentTrace() ? undefined : knownData(now);
+    if (known) return fromArray(known, this.shape);
+    // What depends on an argument or on a run's memory has no numbers yet: there an op stops the gradient.
+    const traced =
+      currentTrace() !== undefined || reachable([now]).some(({ source: from }) => from?.kind === "argument" || from?.kind === "memory");
+    return traced ? asTensor(stopGradient(now)) : fromArray(evaluate([now])[0] as TypedArray, this.shape);
   },
 };
 
@@ -362,6 +366,11 @@ class VariableValue extends Value implements Box {
   }
 
   override snapshot(): Value {
+    const trace = currentTrace();
+    if (trace)
+      return trace.live(this, () =>
+        source({ kind: "variable", box: this, name: this.name, data: this.#storage.read() }, { shape: this.#shape, dtype: this.#dtype }),
+      );
     const version = this.#storage.version();
     if (this.#snapshot?.version !== version) {
       const from: Source = { kind: "variable", box: this, name: this.name, data: this.#storage.read() };
@@ -448,7 +457,7 @@ export function clipByGlobalNorm<const G extends readonly Tensor[]>(list: G, max
 
 /** min(1, max / sqrt(total)), 1 where the total is 0. */
 export function clipScale(total: Value, max: number | Value): Value {
-  return minimum(div(max instanceof Value ? max : max, maximum(sqrt(total), 1e-30)) as Value, 1);
+  return minimum(div(max, maximum(sqrt(total), 1e-30)) as Value, 1);
 }
 
 for (const [name, f] of Object.entries(methods)) {

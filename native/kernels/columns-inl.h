@@ -3,6 +3,8 @@
 // width of registers and however pieces are shared among threads. Knows no op.
 
 constexpr int64_t kLeafRows = 8;
+// Rows of a leaf side by side in registers, where there are that many.
+constexpr int kLeafUnroll = kVecRegisters >= 8 ? 8 : 1;
 // Columns worked on together: the stack of a tree of a million rows (18 levels of two values) is 36 KB.
 template <typename T> constexpr int64_t kBlockColumns = 1024 / static_cast<int64_t>(sizeof(T));
 // Rows of a piece where there are several. 256 rows of a block of columns are a piece's worth (kPieceElements).
@@ -121,7 +123,7 @@ template <typename T, int kValues, typename Term> MB_INLINE auto LeafOfSums(cons
     Terms<T, kValues> sum = term(first, j, full, lanes);
     if (rows == kLeafRows) {
       Terms<T, kValues> other = term(first + 1, j, full, lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll kLeafUnroll
       for (int r = 2; r < kLeafRows; r += 2) {
         const Terms<T, kValues> a = term(first + r, j, full, lanes), b = term(first + r + 1, j, full, lanes);
 #pragma GCC unroll 2
@@ -150,3 +152,25 @@ template <typename T, int kValues> struct AddTerms {
     return sum;
   }
 };
+
+// The results of a tree into two rows of numbers, the second times a factor.
+template <typename T> MB_INLINE auto StoreTerms(T* first, T* second, T factor) {
+  return [first, second, factor](int64_t j, auto full, int lanes, const Terms<T, 2>& terms) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    StoreLanes<kFull>(first + j, terms.v[0], lanes);
+    StoreLanes<kFull>(second + j, Mul(terms.v[1], Set<T>(factor)), lanes);
+  };
+}
+// A leaf that was a chunk: its two rows of partial results in [chunks, 2, columns].
+template <typename T> MB_INLINE auto LeafOfChunks(const T* partial, int64_t columns) {
+  return [partial, columns](int64_t chunk, int64_t, int64_t j, auto full, int lanes) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    const T* p = partial + chunk * 2 * columns + j;
+    return Terms<T, 2>{{LoadLanes<kFull>(p, lanes), LoadLanes<kFull>(p + columns, lanes)}};
+  };
+}
+// Two sums of each column of a block from those of its chunks.
+template <typename T> MB_SHARED void SumChunks(const T* partial, const ColumnGrid& grid, const ColumnUnit& u, T* stack, T* first, T* second) {
+  ReduceTree<T, 2>(grid.rows, kChunkRows, u.columns, stack, LeafOfChunks(partial + u.column, grid.columns), AddTerms<T, 2>(),
+                   StoreTerms(first + u.column, second + u.column, T(1)));
+}

@@ -56,17 +56,36 @@ template <template <typename> class Op> static int64_t ElementwisePieces(const C
   return CountPieces(call.out[0].size, ElementsPerPiece<Op>(call));
 }
 
+// From this cost on the last, partial vector goes through a buffer and the same code again: a second copy of a long
+// function costs more (in compilation) than it gives.
+constexpr int kLongFunction = 4;
+
 template <template <typename> class Op> struct UnaryLoop {
   template <typename T> struct Of {
+    MB_SHARED void FullVectors(const Op<T>& op, const T* x, T* y, int64_t n) {
+      for (int64_t i = 0; i + Vec<T>::kLanes <= n; i += Vec<T>::kLanes) Store(y + i, op(Load(x + i)));
+    }
     static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker&) {
       const Span span = ItemsOf(call.out[0].size, ElementsPerPiece<Op>(call), begin, end);
       const Op<T> op(call.attributes);
       const T* x = In<T>(call, 0) + span.begin;
       T* y = Out<T>(call, 0) + span.begin;
-      EachVector<T>(span.end - span.begin, [&](int64_t i, auto full, int lanes) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        StoreLanes<kFull>(y + i, op(LoadLanes<kFull>(x + i, lanes)), lanes);
-      });
+      const int64_t n = span.end - span.begin;
+      if constexpr (Op<T>::kCost >= kLongFunction) {
+        constexpr int kLanes = Vec<T>::kLanes;
+        FullVectors(op, x, y, n);
+        const int rest = static_cast<int>(n % kLanes);
+        if (rest == 0) return;
+        alignas(64) T buffer[kLanes];
+        Store(static_cast<T*>(buffer), LoadPartial(x + n - rest, rest));
+        FullVectors(op, buffer, buffer, kLanes);
+        StorePartial(y + n - rest, Load(static_cast<const T*>(buffer)), rest);
+      } else {
+        EachVector<T>(n, [&](int64_t i, auto full, int lanes) MB_LAMBDA {
+          constexpr bool kFull = decltype(full)::value;
+          StoreLanes<kFull>(y + i, op(LoadLanes<kFull>(x + i, lanes)), lanes);
+        });
+      }
     }
   };
 };
@@ -75,6 +94,16 @@ template <template <typename> class Op> constexpr Kernel Unary(const char* name)
 }
 
 // ---- two inputs that broadcast ----
+
+// A power takes 300 instructions: one copy for all ways of broadcasting, called with its operands in memory.
+template <typename T> MB_SHARED void PowInMemory(T* x, const T* y) { Store(x, Pow(Load(static_cast<const T*>(x)), Load(y))); }
+template <typename T> MB_INLINE Vec<T> PowByCall(Vec<T> x, Vec<T> y) {
+  alignas(64) T base[Vec<T>::kLanes], exponent[Vec<T>::kLanes];
+  Store(static_cast<T*>(base), x);
+  Store(static_cast<T*>(exponent), y);
+  PowInMemory<T>(base, exponent);
+  return Load(static_cast<const T*>(base));
+}
 
 #define MB_BINARY(Name, cost, expression)                                        \
   template <typename T> struct Name {                                            \
@@ -85,7 +114,7 @@ MB_BINARY(AddOp, 1, Add(x, y))
 MB_BINARY(SubOp, 1, Sub(x, y))
 MB_BINARY(MulOp, 1, Mul(x, y))
 MB_BINARY(DivOp, 2, Div(x, y))
-MB_BINARY(PowOp, 20, Pow(x, y))
+MB_BINARY(PowOp, 20, PowByCall(x, y))
 MB_BINARY(MaximumOp, 1, Max(x, y))
 MB_BINARY(MinimumOp, 1, Min(x, y))
 MB_BINARY(EqualOp, 1, SelectOrZero(Equal(x, y), Set<T>(1)))
@@ -114,7 +143,7 @@ template <bool kMoves, bool kFull, typename T> MB_INLINE Vec<T> LoadOperand(cons
   else return Set<T>(*p);
 }
 
-template <template <typename> class Op> struct BinaryLoop {
+template <template <typename> class Op, bool kEqualShapes> struct BinaryLoop {
   template <typename T> struct Of {
     template <bool kXMoves, bool kYMoves> static void Range(const Call& call, const Broadcast<2>& b, Span span) {
       const T *x = In<T>(call, 0), *y = In<T>(call, 1);
@@ -132,14 +161,19 @@ template <template <typename> class Op> struct BinaryLoop {
     static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker&) {
       const Span span = ItemsOf(call.out[0].size, ElementsPerPiece<Op>(call), begin, end);
       const Broadcast<2> b = JoinAxes<2>(call);
-      if (!b.moves(0)) Range<false, true>(call, b, span);
-      else if (!b.moves(1)) Range<true, false>(call, b, span);
-      else Range<true, true>(call, b, span);
+      if constexpr (!kEqualShapes) {
+        if (!b.moves(0)) return Range<false, true>(call, b, span);
+        if (!b.moves(1)) return Range<true, false>(call, b, span);
+      }
+      Range<true, true>(call, b, span);
     }
   };
 };
-template <template <typename> class Op, const char* (*kCheck)(const Call&) = CheckBroadcast<2>> constexpr Kernel Binary(const char* name) {
-  return {name, kCheck, nullptr, nullptr, ElementwisePieces<Op>, RunFloat<BinaryLoop<Op>::template Of>};
+template <template <typename> class Op> constexpr Kernel Binary(const char* name) {
+  return {name, CheckBroadcast<2>, nullptr, nullptr, ElementwisePieces<Op>, RunFloat<BinaryLoop<Op, false>::template Of>};
+}
+template <template <typename> class Op> constexpr Kernel EqualShapes(const char* name) {
+  return {name, CheckEqualShapes, nullptr, nullptr, ElementwisePieces<Op>, RunFloat<BinaryLoop<Op, true>::template Of>};
 }
 
 // ---- where(condition, x, y) ----
@@ -265,8 +299,8 @@ static const Kernel kElementwiseKernels[] = {
     Binary<EqualOp>("equal"),
     Binary<GreaterOp>("greater"),
     Binary<LessOp>("less"),
-    Binary<ReluGradientOp, CheckEqualShapes>("reluGradient"),
-    Binary<SigmoidCrossEntropyOp, CheckEqualShapes>("sigmoidCrossEntropy"),
+    EqualShapes<ReluGradientOp>("reluGradient"),
+    EqualShapes<SigmoidCrossEntropyOp>("sigmoidCrossEntropy"),
     {"where", CheckBroadcast<3>, nullptr, nullptr, ElementwisePieces<WhereOp>, RunFloat<WhereLoop>},
     {"cast", CheckCast, nullptr, nullptr, CastPieces, RunCast},
 };

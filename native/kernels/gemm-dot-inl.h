@@ -153,8 +153,11 @@ static void DotColumns(int columns, const Product<T>& x, const DotOperand<T>& b,
   }
 }
 
-// Rows of A that stay in L1 while the groups of columns pass: whole tiles.
+// The groups of columns pass a few rows of A (whole tiles) that stay in L1. Where B then does not fit beside them, and A
+// does fit L2, all rows pass one group after the other instead.
 constexpr int64_t kDotRowsTogether = 8;
+constexpr int64_t kDotSmallBytes = 24 << 10;
+constexpr int64_t kDotLargeBytes = 512 << 10;
 
 // C = A B for at most kDotMaxColumns columns, rows of A contiguous. B is read in place where its columns are contiguous,
 // else turned into `scratch` as tiles read it: for each kLanes of depth all columns' lanes in sequence.
@@ -174,8 +177,11 @@ static void MultiplyByDots(const Product<T>& x, char* scratch) {
       b = {pack, kLanes, kLanes * x.n};
     }
     const DotEnd end{begin > 0, begin + depth == x.k};
-    for (int64_t row = 0; row < x.m; row += kDotRowsTogether) {
-      const int64_t rows = x.m - row < kDotRowsTogether ? x.m - row : kDotRowsTogether;
+    const int64_t row_bytes = depth * static_cast<int64_t>(sizeof(T));
+    const bool by_groups = x.n * row_bytes > kDotSmallBytes && x.m <= kDotLargeBytes / row_bytes;
+    const int64_t together = by_groups ? x.m : kDotRowsTogether;
+    for (int64_t row = 0; row < x.m; row += together) {
+      const int64_t rows = x.m - row < together ? x.m - row : together;
       for (int64_t g = 0; g < groups; g++) {
         const int64_t left = EvenPart(x.n, groups, g), right = EvenPart(x.n, groups, g + 1);
         Product<T> part = Part(x, 0, x.m, left, right);

@@ -15,21 +15,21 @@ template <typename T> struct LayerNormLoop {
       // Distances from the first number: a mean far from 0 costs no digits.
       const Vec<T> base = Set<T>(x[0]);
       double total;
-      SumVectors<T, 1>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+      SumVectors<T, 1, 4>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
         const Vec<T> d = Sub(LoadLanes<kFull>(x + j, lanes), base);
         return Terms<T, 1>{{kFull ? d : SelectOrZero(FirstLanes<T>(lanes), d)}};
       }, &total);
       const T mean = static_cast<T>(static_cast<double>(x[0]) + total / static_cast<double>(n));
       const Vec<T> centre = Set<T>(mean);
-      SumVectors<T, 1>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+      SumVectors<T, 1, 4>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
         const Vec<T> d = Sub(LoadLanes<kFull>(x + j, lanes), centre);
         const Vec<T> square = Mul(d, d);
         return Terms<T, 1>{{kFull ? square : SelectOrZero(FirstLanes<T>(lanes), square)}};
       }, &total);
       const double variance = total / static_cast<double>(n);
-      const Vec<T> scale = Set<T>(static_cast<T>(1.0 / __builtin_sqrt(variance + epsilon)));
+      const Vec<T> scale = Set<T>(static_cast<T>(1.0 / RootOf(variance + epsilon)));
       EachVector<T>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
         const Vec<T> normal = Mul(Sub(LoadLanes<kFull>(x + j, lanes), centre), scale);
@@ -47,7 +47,9 @@ template <typename T> struct LayerNormGradientLoop {
   static void Run(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
     const ColumnGrid grid = GridOf(call);
     if (phase == 0) Columns(call, grid, begin, end, worker);
-    if (phase == 1 && grid.chunks > 1) Combine(call, grid, worker);
+    for (int64_t b = 0; b < grid.blocks && phase == 1 && grid.chunks > 1; b++) {
+      SumChunks(reinterpret_cast<const T*>(call.scratch), grid, UnitOf(grid, b), NormRoom<T>(worker).stack, Out<T>(call, 2), Out<T>(call, 1));
+    }
     if (phase == 2 || (phase == 0 && IsSmall(grid))) Rows(call, phase == 2 ? ItemsOf(grid.rows, RowsOfPiece(call), begin, end) : Span{0, grid.rows});
   }
   static void Columns(const Call& call, const ColumnGrid& grid, int64_t begin, int64_t end, Worker& worker) {
@@ -79,30 +81,7 @@ template <typename T> struct LayerNormGradientLoop {
         const Vec<T> normal = Mul(Sub(LoadLanes<kFull>(x + at, lanes), Set<T>(mean[u.row + row])), Set<T>(inverse[row]));
         return Terms<T, 2>{{d, Mul(d, normal)}};
       };
-      ReduceTree<T, 2>(u.rows, kLeafRows, u.columns, room.stack, LeafOfSums<T, 2>(term), AddTerms<T, 2>(),
-                       [&](int64_t j, auto full, int lanes, const Terms<T, 2>& terms) MB_LAMBDA {
-                         constexpr bool kFull = decltype(full)::value;
-                         StoreLanes<kFull>(dbeta + j, terms.v[0], lanes);
-                         StoreLanes<kFull>(dgamma + j, terms.v[1], lanes);
-                       });
-    }
-  }
-  static void Combine(const Call& call, const ColumnGrid& grid, Worker& worker) {
-    const NormRoom<T> room(worker);
-    const T* partial = reinterpret_cast<const T*>(call.scratch);
-    for (int64_t b = 0; b < grid.blocks; b++) {
-      const ColumnUnit u = UnitOf(grid, b);
-      const auto leaf = [&](int64_t chunk, int64_t, int64_t j, auto full, int lanes) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        const T* p = partial + chunk * 2 * grid.columns + u.column + j;
-        return Terms<T, 2>{{LoadLanes<kFull>(p, lanes), LoadLanes<kFull>(p + grid.columns, lanes)}};
-      };
-      ReduceTree<T, 2>(grid.rows, kChunkRows, u.columns, room.stack, leaf, AddTerms<T, 2>(),
-                       [&](int64_t j, auto full, int lanes, const Terms<T, 2>& terms) MB_LAMBDA {
-                         constexpr bool kFull = decltype(full)::value;
-                         StoreLanes<kFull>(Out<T>(call, 2) + u.column + j, terms.v[0], lanes);
-                         StoreLanes<kFull>(Out<T>(call, 1) + u.column + j, terms.v[1], lanes);
-                       });
+      ReduceTree<T, 2>(u.rows, kLeafRows, u.columns, room.stack, LeafOfSums<T, 2>(term), AddTerms<T, 2>(), StoreTerms(dbeta, dgamma, T(1)));
     }
   }
   static void Rows(const Call& call, Span rows) {
@@ -111,10 +90,10 @@ template <typename T> struct LayerNormGradientLoop {
     for (int64_t row = rows.begin; row < rows.end; row++) {
       const T *x = In<T>(call, 0) + row * n, *dy = In<T>(call, 4) + row * n;
       T* dx = Out<T>(call, 0) + row * n;
-      const T s = static_cast<T>(1.0 / __builtin_sqrt(static_cast<double>(In<T>(call, 3)[row]) + call.attributes[0]));
+      const T s = static_cast<T>(1.0 / RootOf(static_cast<double>(In<T>(call, 3)[row]) + call.attributes[0]));
       const Vec<T> centre = Set<T>(In<T>(call, 2)[row]), scale = Set<T>(s);
       double totals[2];
-      SumVectors<T, 2>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+      SumVectors<T, 2, 2>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
         const Vec<T> g = Mul(LoadLanes<kFull>(dy + j, lanes), LoadLanes<kFull>(gamma + j, lanes));
         const Vec<T> product = Mul(g, Sub(LoadLanes<kFull>(x + j, lanes), centre));

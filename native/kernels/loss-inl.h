@@ -3,14 +3,14 @@
 
 // ---- rows ----
 
-// e[j] = exp(x[j] - largest); returns their sum. e may lie on x.
-template <typename T> MB_INLINE T Exponentials(const T* x, T* e, int64_t k, T largest) {
+// The sum of exp(x[j] - largest); each into e, which may lie on x, unless that is null.
+template <typename T> MB_SHARED T Exponentials(const T* x, T* e, int64_t k, T largest) {
   const Vec<T> top = Set<T>(largest);
   double total;
-  SumVectors<T, 1>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+  SumVectors<T, 1, 1>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
     constexpr bool kFull = decltype(full)::value;
     const Vec<T> v = Exp(Sub(LoadLanes<kFull>(x + j, lanes), top));
-    StoreLanes<kFull>(e + j, v, lanes);
+    if (e != nullptr) StoreLanes<kFull>(e + j, v, lanes);
     return Terms<T, 1>{{kFull ? v : SelectOrZero(FirstLanes<T>(lanes), v)}};
   }, &total);
   return static_cast<T>(total);
@@ -21,11 +21,7 @@ template <typename T> MB_INLINE void ScaleRow(T* x, int64_t k, T by) {
     StoreLanes<kFull>(x + j, Mul(LoadLanes<kFull>(static_cast<const T*>(x + j), lanes), Set<T>(by)), lanes);
   });
 }
-template <typename T> MB_INLINE T LogOf(T x) {
-  alignas(64) T lanes[Vec<T>::kLanes];
-  Store(static_cast<T*>(lanes), Log(Set<T>(x)));
-  return lanes[0];
-}
+template <typename T> MB_INLINE T LogOf(T x) { return FirstLane(Log(Set<T>(x))); }
 
 static int64_t LastAxis(const Slice& x) { return x.shape[x.rank - 1]; }
 static int64_t RowCount(const Slice& x) { return LastAxis(x) > 0 ? x.size / LastAxis(x) : 0; }
@@ -62,14 +58,9 @@ template <typename T> struct LogSoftmaxLoop {
     for (int64_t row = rows.begin; row < rows.end; row++) {
       const T* x = In<T>(call, 0) + row * k;
       T* y = Out<T>(call, 0) + row * k;
-      const Vec<T> top = Set<T>(LargestOf(x, k));
-      double total;
-      SumVectors<T, 1>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        const Vec<T> v = Exp(Sub(LoadLanes<kFull>(x + j, lanes), top));
-        return Terms<T, 1>{{kFull ? v : SelectOrZero(FirstLanes<T>(lanes), v)}};
-      }, &total);
-      const Vec<T> log = Set<T>(LogOf(static_cast<T>(total)));
+      const T largest = LargestOf(x, k);
+      const Vec<T> top = Set<T>(largest);
+      const Vec<T> log = Set<T>(LogOf(Exponentials<T>(x, nullptr, k, largest)));
       EachVector<T>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
         StoreLanes<kFull>(y + j, Sub(Sub(LoadLanes<kFull>(x + j, lanes), top), log), lanes);
@@ -126,7 +117,7 @@ template <typename T> struct CrossEntropyLoop {
           const T* labels = In<T>(call, 1) + row * k;
           const Vec<T> top = Set<T>(largest);
           double sums[2];
-          SumVectors<T, 2>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+          SumVectors<T, 2, 2>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
             constexpr bool kFull = decltype(full)::value;
             const Vec<T> label = LoadLanes<kFull>(labels + j, lanes);
             const Vec<T> product = Mul(label, Sub(top, LoadLanes<kFull>(x + j, lanes)));
@@ -176,7 +167,7 @@ template <typename T> struct CrossEntropyGradientLoop {
       }
       const T* labels = In<T>(call, 1) + row * k;
       double total;
-      SumVectors<T, 1>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+      SumVectors<T, 1, 4>(k, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         return Terms<T, 1>{{LoadLanes<decltype(full)::value>(labels + j, lanes)}};
       }, &total);
       const Vec<T> sum = Set<T>(static_cast<T>(total));

@@ -20,8 +20,8 @@ template <typename T> MB_INLINE T* At(T* matrix, int64_t stride, const ColumnUni
 
 // y = act((x - mean) factor + beta), factor = gamma / sqrt(variance + epsilon). x and y may be one.
 template <typename T, bool kRelu>
-static void NormalizeBlock(const T* x, T* y, int64_t stride, const ColumnUnit& u, const T* mean, const T* variance, const T* gamma, const T* beta,
-                           T epsilon, T* factor) {
+MB_SHARED void NormalizeBlock(const T* x, T* y, int64_t stride, const ColumnUnit& u, const T* mean, const T* variance, const T* gamma, const T* beta,
+                              T epsilon, T* factor) {
   EachVector<T>(u.columns, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
     constexpr bool kFull = decltype(full)::value;
     const Vec<T> spread = Sqrt(Add(LoadLanes<kFull>(variance + u.column + j, lanes), Set<T>(epsilon)));
@@ -52,51 +52,49 @@ template <typename T> struct MergeMoments {
   }
 };
 
-// Moments of the rows of a block. Distances are taken from the first row of the leaf, then from their mean: a mean far
-// from 0 costs no digits.
-template <typename T, typename Result>
-static inline void MomentsOfBlock(const T* x, int64_t stride, int64_t rows, int64_t columns, T* stack, const Result& result) {
+// Means of the columns of a block, and factor times the sums of squared distances. Distances are taken from the first row
+// of the leaf, then from their mean: a mean far from 0 costs no digits.
+template <typename T>
+MB_SHARED void MomentsOfBlock(const T* x, int64_t stride, int64_t rows, int64_t columns, T* stack, T* means, T* squares, T factor) {
   const auto leaf = [&](int64_t leaf_index, int64_t count, int64_t j, auto full, int lanes) MB_LAMBDA {
     constexpr bool kFull = decltype(full)::value;
     const T* first = x + leaf_index * kLeafRows * stride + j;
     const Vec<T> base = LoadLanes<kFull>(first, lanes);
+    Vec<T> mean, sum;
     if (count == kLeafRows) {
       Vec<T> d[kLeafRows];
-#pragma GCC unroll 8
+#pragma GCC unroll kLeafUnroll
       for (int r = 1; r < kLeafRows; r++) d[r] = Sub(LoadLanes<kFull>(first + r * stride, lanes), base);
-      const Vec<T> sum = Add(Add(Add(d[1], d[2]), Add(d[3], d[4])), Add(Add(d[5], d[6]), d[7]));
-      const Vec<T> mean = Mul(sum, Set<T>(T(1) / T(kLeafRows)));
-      Vec<T> squares = Mul(mean, mean), others = Zero<T>();
-#pragma GCC unroll 8
+      sum = Add(Add(Add(d[1], d[2]), Add(d[3], d[4])), Add(Add(d[5], d[6]), d[7]));
+      mean = Mul(sum, Set<T>(T(1) / T(kLeafRows)));
+      Vec<T> even = Mul(mean, mean), odd = Zero<T>();
+#pragma GCC unroll kLeafUnroll
       for (int r = 1; r < kLeafRows; r++) {
         const Vec<T> e = Sub(d[r], mean);
-        if (r & 1) others = Fma(e, e, others);
-        else squares = Fma(e, e, squares);
+        if (r & 1) odd = Fma(e, e, odd);
+        else even = Fma(e, e, even);
       }
-      return Terms<T, 2>{{Add(base, mean), Add(squares, others)}};
+      sum = Add(even, odd);
+    } else {
+      sum = Zero<T>();
+      for (int64_t r = 1; r < count; r++) sum = Add(sum, Sub(LoadLanes<kFull>(first + r * stride, lanes), base));
+      mean = Div(sum, Set<T>(static_cast<T>(count)));
+      sum = Zero<T>();
+      for (int64_t r = 0; r < count; r++) {
+        const Vec<T> e = Sub(Sub(LoadLanes<kFull>(first + r * stride, lanes), base), mean);
+        sum = Fma(e, e, sum);
+      }
     }
-    Vec<T> sum = Zero<T>();
-    for (int64_t r = 1; r < count; r++) sum = Add(sum, Sub(LoadLanes<kFull>(first + r * stride, lanes), base));
-    const Vec<T> mean = Div(sum, Set<T>(static_cast<T>(count)));
-    Vec<T> squares = Zero<T>();
-    for (int64_t r = 0; r < count; r++) {
-      const Vec<T> e = Sub(Sub(LoadLanes<kFull>(first + r * stride, lanes), base), mean);
-      squares = Fma(e, e, squares);
-    }
-    return Terms<T, 2>{{Add(base, mean), squares}};
+    return Terms<T, 2>{{Add(base, mean), sum}};
   };
-  ReduceTree<T, 2>(rows, kLeafRows, columns, stack, leaf, MergeMoments<T>(), result);
+  ReduceTree<T, 2>(rows, kLeafRows, columns, stack, leaf, MergeMoments<T>(), StoreTerms(means, squares, factor));
 }
 
-// Moments of a block from those of its chunks [chunks, 2, columns], chunks of kChunkRows rows but the last.
-template <typename T, typename Result>
-static inline void MomentsOfChunks(const T* partial, const ColumnGrid& grid, const ColumnUnit& u, T* stack, const Result& result) {
-  const auto leaf = [&](int64_t chunk, int64_t, int64_t j, auto full, int lanes) MB_LAMBDA {
-    constexpr bool kFull = decltype(full)::value;
-    const T* p = partial + chunk * 2 * grid.columns + u.column + j;
-    return Terms<T, 2>{{LoadLanes<kFull>(p, lanes), LoadLanes<kFull>(p + grid.columns, lanes)}};
-  };
-  ReduceTree<T, 2>(grid.rows, kChunkRows, u.columns, stack, leaf, MergeMoments<T>(), result);
+// The same from the moments of chunks [chunks, 2, columns].
+template <typename T>
+MB_SHARED void MomentsOfChunks(const T* partial, const ColumnGrid& grid, const ColumnUnit& u, T* stack, T* means, T* squares, T factor) {
+  ReduceTree<T, 2>(grid.rows, kChunkRows, u.columns, stack, LeafOfChunks(partial + u.column, grid.columns), MergeMoments<T>(),
+                   StoreTerms(means + u.column, squares + u.column, factor));
 }
 
 static ColumnGrid GridOf(const Call& call) {
@@ -122,52 +120,31 @@ template <typename T> struct NormRoom {
 };
 
 template <typename T> struct BatchNormLoop {
-  template <bool kRelu> static void RunAs(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
+  static void Run(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
     const ColumnGrid grid = GridOf(call);
     const NormRoom<T> room(worker);
     const int64_t stride = grid.columns;
     const T *x = In<T>(call, 0), *gamma = In<T>(call, 1), *beta = In<T>(call, 2);
     T *y = Out<T>(call, 0), *mean = Out<T>(call, 1), *variance = Out<T>(call, 2);
-    T* partial = reinterpret_cast<T*>(call.scratch);
-    const Vec<T> per_row = Set<T>(static_cast<T>(1.0 / static_cast<double>(grid.rows)));
-    const auto finish = [&](const ColumnUnit& u) MB_LAMBDA {
-      return [&, column = u.column](int64_t j, auto full, int lanes, const Terms<T, 2>& moments) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        StoreLanes<kFull>(mean + column + j, moments.v[0], lanes);
-        StoreLanes<kFull>(variance + column + j, Mul(moments.v[1], per_row), lanes);
-      };
-    };
-    const auto normalize = [&](const ColumnUnit& u) MB_LAMBDA {
-      NormalizeBlock<T, kRelu>(x, y, stride, u, mean, variance, gamma, beta, static_cast<T>(call.attributes[0]), room.blocks[0]);
-    };
+    T* partial = reinterpret_cast<T*>(call.scratch);  // [chunks, 2, columns]
+    const T per_row = static_cast<T>(1.0 / static_cast<double>(grid.rows));
     if (phase == 1) {
-      if (grid.chunks == 1) return;
-      for (int64_t b = 0; b < grid.blocks; b++) {
-        const ColumnUnit u = UnitOf(grid, b);
-        MomentsOfChunks<T>(partial, grid, u, room.stack, finish(u));
-      }
+      for (int64_t b = 0; b < grid.blocks && grid.chunks > 1; b++) MomentsOfChunks(partial, grid, UnitOf(grid, b), room.stack, mean, variance, per_row);
       return;
     }
     const bool small = IsSmall(grid);
+    const auto normalize = call.attributes[1] != 0 ? NormalizeBlock<T, true> : NormalizeBlock<T, false>;
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     for (int64_t unit = units.begin; unit < units.end; unit++) {
       const ColumnUnit u = UnitOf(grid, unit);
-      if (phase == 0 && grid.chunks == 1) {
-        MomentsOfBlock<T>(At(x, stride, u), stride, u.rows, u.columns, room.stack, finish(u));
-      } else if (phase == 0) {
-        T* to = partial + u.chunk * 2 * stride + u.column;
-        MomentsOfBlock<T>(At(x, stride, u), stride, u.rows, u.columns, room.stack, [&](int64_t j, auto full, int lanes, const Terms<T, 2>& moments) MB_LAMBDA {
-          constexpr bool kFull = decltype(full)::value;
-          StoreLanes<kFull>(to + j, moments.v[0], lanes);
-          StoreLanes<kFull>(to + stride + j, moments.v[1], lanes);
-        });
+      if (phase == 0) {
+        T* to = partial + u.chunk * 2 * stride;
+        const bool whole = grid.chunks == 1;
+        MomentsOfBlock(At(x, stride, u), stride, u.rows, u.columns, room.stack, (whole ? mean : to) + u.column, (whole ? variance : to + stride) + u.column,
+                       whole ? per_row : T(1));
       }
-      if (phase == 2 || small) normalize(u);
+      if (phase == 2 || small) normalize(x, y, stride, u, mean, variance, gamma, beta, static_cast<T>(call.attributes[0]), room.blocks[0]);
     }
-  }
-  static void Run(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
-    if (call.attributes[1] != 0) RunAs<true>(call, phase, begin, end, worker);
-    else RunAs<false>(call, phase, begin, end, worker);
   }
 };
 
@@ -175,95 +152,92 @@ template <typename T> struct BatchNormLoop {
 
 // dx = gamma s (g - dbeta / m - x^ dgamma / m) with s = 1 / sqrt(variance + epsilon), x^ = (x - mean) s,
 // g = dy where y > 0 under relu; dgamma = sum g x^, dbeta = sum g.
+template <typename T> struct GradientInputs {
+  const T *x, *gamma, *mean, *variance, *y, *dy;
+  int64_t stride;
+};
+template <bool kRelu, bool kFull, typename T> MB_INLINE Vec<T> MaskedGradient(const GradientInputs<T>& in, int64_t at, int lanes) {
+  const Vec<T> d = LoadLanes<kFull>(in.dy + at, lanes);
+  if constexpr (kRelu) return SelectOrZero(Greater(LoadLanes<kFull>(in.y + at, lanes), Zero<T>()), d);
+  else return d;
+}
+// Sums of g and of g (x - mean) down a block.
+template <typename T, bool kRelu>
+MB_SHARED void GradientSums(const GradientInputs<T>& in, const ColumnUnit& u, T* stack, T* sums, T* products) {
+  const int64_t corner = u.row * in.stride + u.column;
+  const T* mean = in.mean + u.column;
+  const auto term = [&](int64_t row, int64_t j, auto full, int lanes) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    const int64_t at = corner + row * in.stride + j;
+    const Vec<T> g = MaskedGradient<kRelu, kFull>(in, at, lanes);
+    return Terms<T, 2>{{g, Mul(g, Sub(LoadLanes<kFull>(in.x + at, lanes), LoadLanes<kFull>(mean + j, lanes)))}};
+  };
+  ReduceTree<T, 2>(u.rows, kLeafRows, u.columns, stack, LeafOfSums<T, 2>(term), AddTerms<T, 2>(), StoreTerms(sums + u.column, products + u.column, T(1)));
+}
+// dx of a block. factors: three rows of a block of numbers.
+template <typename T, bool kRelu>
+MB_SHARED void GradientOfBlock(const GradientInputs<T>& in, const ColumnUnit& u, T epsilon, T per_row, const T* dgamma, const T* dbeta, T* const* factors, T* dx) {
+  EachVector<T>(u.columns, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    const auto column = [&](const T* x) MB_LAMBDA { return LoadLanes<kFull>(x + u.column + j, lanes); };
+    const Vec<T> s = Div(Set<T>(1), Sqrt(Add(column(in.variance), Set<T>(epsilon))));
+    Store(factors[0] + j, Mul(column(in.gamma), s));
+    Store(factors[1] + j, Mul(column(dbeta), Set<T>(per_row)));
+    Store(factors[2] + j, Mul(Mul(column(dgamma), Set<T>(per_row)), s));
+  });
+  const int64_t corner = u.row * in.stride + u.column;
+  EachRowOfBlock<T>(u.rows, u.columns, [&]<int kRows>(int64_t i, int64_t j, auto full, int lanes) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    const Vec<T> centre = LoadLanes<kFull>(in.mean + u.column + j, lanes);
+    const Vec<T> scale = Load(static_cast<const T*>(factors[0] + j)), shift = Load(static_cast<const T*>(factors[1] + j));
+    const Vec<T> slope = Load(static_cast<const T*>(factors[2] + j));
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) {
+      const int64_t at = corner + (i + r) * in.stride + j;
+      const Vec<T> rest = Fma(Sub(LoadLanes<kFull>(in.x + at, lanes), centre), slope, shift);
+      StoreLanes<kFull>(dx + at, Mul(scale, Sub(MaskedGradient<kRelu, kFull>(in, at, lanes), rest)), lanes);
+    }
+  });
+}
+
 template <typename T> struct BatchNormGradientLoop {
-  template <bool kRelu> static void RunAs(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
+  static void Run(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
     const ColumnGrid grid = GridOf(call);
     const NormRoom<T> room(worker);
-    const int64_t stride = grid.columns;
-    const T *x = In<T>(call, 0), *gamma = In<T>(call, 1), *mean = In<T>(call, 2), *variance = In<T>(call, 3), *y = In<T>(call, 4), *dy = In<T>(call, 5);
+    const GradientInputs<T> in{In<T>(call, 0), In<T>(call, 1), In<T>(call, 2), In<T>(call, 3), In<T>(call, 4), In<T>(call, 5), grid.columns};
     T *dx = Out<T>(call, 0), *dgamma = Out<T>(call, 1), *dbeta = Out<T>(call, 2);
-    T* partial = reinterpret_cast<T*>(call.scratch);  // [chunks, 2, columns]: sums of g and of g (x - mean)
-    const Vec<T> epsilon = Set<T>(static_cast<T>(call.attributes[0]));
-    const auto inverse = [&](int64_t column, auto full, int lanes) MB_LAMBDA {
-      return Div(Set<T>(1), Sqrt(Add(LoadLanes<decltype(full)::value>(variance + column, lanes), epsilon)));
-    };
-    const auto finish = [&](const ColumnUnit& u) MB_LAMBDA {
-      return [&, first = u.column](int64_t j, auto full, int lanes, const Terms<T, 2>& sums) MB_LAMBDA {
+    T* partial = reinterpret_cast<T*>(call.scratch);  // [chunks, 2, columns]
+    const T epsilon = static_cast<T>(call.attributes[0]), per_row = static_cast<T>(1.0 / static_cast<double>(grid.rows));
+    const bool relu = call.attributes[1] != 0, whole = grid.chunks == 1, small = IsSmall(grid);
+    // From sums of g (x - mean) to sums of g x^.
+    const auto finish = [&](const ColumnUnit& u) {
+      const T* variance = in.variance + u.column;
+      T* to = dgamma + u.column;
+      EachVector<T>(u.columns, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
         constexpr bool kFull = decltype(full)::value;
-        StoreLanes<kFull>(dbeta + first + j, sums.v[0], lanes);
-        StoreLanes<kFull>(dgamma + first + j, Mul(sums.v[1], inverse(first + j, full, lanes)), lanes);
-      };
-    };
-    const auto upstream = [&](int64_t at, auto full, int lanes) MB_LAMBDA {
-      constexpr bool kFull = decltype(full)::value;
-      const Vec<T> d = LoadLanes<kFull>(dy + at, lanes);
-      if constexpr (kRelu) return SelectOrZero(Greater(LoadLanes<kFull>(y + at, lanes), Zero<T>()), d);
-      else return d;
+        const Vec<T> spread = Sqrt(Add(LoadLanes<kFull>(variance + j, lanes), Set<T>(epsilon)));
+        StoreLanes<kFull>(to + j, Div(LoadLanes<kFull>(static_cast<const T*>(to + j), lanes), spread), lanes);
+      });
     };
     if (phase == 1) {
-      if (grid.chunks == 1) return;
-      for (int64_t b = 0; b < grid.blocks; b++) {
-        const ColumnUnit u = UnitOf(grid, b);
-        const auto leaf = [&](int64_t chunk, int64_t, int64_t j, auto full, int lanes) MB_LAMBDA {
-          constexpr bool kFull = decltype(full)::value;
-          const T* p = partial + chunk * 2 * stride + u.column + j;
-          return Terms<T, 2>{{LoadLanes<kFull>(p, lanes), LoadLanes<kFull>(p + stride, lanes)}};
-        };
-        ReduceTree<T, 2>(grid.rows, kChunkRows, u.columns, room.stack, leaf, AddTerms<T, 2>(), finish(u));
+      for (int64_t b = 0; b < grid.blocks && !whole; b++) {
+        SumChunks(partial, grid, UnitOf(grid, b), room.stack, dbeta, dgamma);
+        finish(UnitOf(grid, b));
       }
       return;
     }
-    const bool small = IsSmall(grid);
-    const Vec<T> per_row = Set<T>(static_cast<T>(1.0 / static_cast<double>(grid.rows)));
+    const auto sum = relu ? GradientSums<T, true> : GradientSums<T, false>;
+    const auto differentiate = relu ? GradientOfBlock<T, true> : GradientOfBlock<T, false>;
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     for (int64_t unit = units.begin; unit < units.end; unit++) {
       const ColumnUnit u = UnitOf(grid, unit);
-      const int64_t corner = u.row * stride + u.column;
       if (phase == 0) {
-        const auto term = [&](int64_t row, int64_t j, auto full, int lanes) MB_LAMBDA {
-          constexpr bool kFull = decltype(full)::value;
-          const int64_t at = corner + row * stride + j;
-          const Vec<T> g = upstream(at, full, lanes);
-          const Vec<T> distance = Sub(LoadLanes<kFull>(x + at, lanes), LoadLanes<kFull>(mean + u.column + j, lanes));
-          return Terms<T, 2>{{g, Mul(g, distance)}};
-        };
-        if (grid.chunks == 1) {
-          ReduceTree<T, 2>(u.rows, kLeafRows, u.columns, room.stack, LeafOfSums<T, 2>(term), AddTerms<T, 2>(), finish(u));
-        } else {
-          T* to = partial + u.chunk * 2 * stride + u.column;
-          ReduceTree<T, 2>(u.rows, kLeafRows, u.columns, room.stack, LeafOfSums<T, 2>(term), AddTerms<T, 2>(),
-                           [&](int64_t j, auto full, int lanes, const Terms<T, 2>& sums) MB_LAMBDA {
-                             constexpr bool kFull = decltype(full)::value;
-                             StoreLanes<kFull>(to + j, sums.v[0], lanes);
-                             StoreLanes<kFull>(to + stride + j, sums.v[1], lanes);
-                           });
-        }
+        T* to = partial + u.chunk * 2 * grid.columns;
+        sum(in, u, room.stack, whole ? dbeta : to, whole ? dgamma : to + grid.columns);
+        if (whole) finish(u);
       }
-      if (phase != 2 && !small) continue;
-      EachVector<T>(u.columns, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        const Vec<T> s = inverse(u.column + j, full, lanes);
-        Store(room.blocks[0] + j, Mul(LoadLanes<kFull>(gamma + u.column + j, lanes), s));
-        Store(room.blocks[1] + j, Mul(LoadLanes<kFull>(dbeta + u.column + j, lanes), per_row));
-        Store(room.blocks[2] + j, Mul(Mul(LoadLanes<kFull>(dgamma + u.column + j, lanes), per_row), s));
-      });
-      EachRowOfBlock<T>(u.rows, u.columns, [&]<int kRows>(int64_t i, int64_t j, auto full, int lanes) MB_LAMBDA {
-        constexpr bool kFull = decltype(full)::value;
-        const Vec<T> centre = LoadLanes<kFull>(mean + u.column + j, lanes);
-        const Vec<T> scale = Load(static_cast<const T*>(room.blocks[0] + j)), shift = Load(static_cast<const T*>(room.blocks[1] + j));
-        const Vec<T> slope = Load(static_cast<const T*>(room.blocks[2] + j));
-#pragma GCC unroll 4
-        for (int r = 0; r < kRows; r++) {
-          const int64_t at = corner + (i + r) * stride + j;
-          const Vec<T> rest = Fma(Sub(LoadLanes<kFull>(x + at, lanes), centre), slope, shift);
-          StoreLanes<kFull>(dx + at, Mul(scale, Sub(upstream(at, full, lanes), rest)), lanes);
-        }
-      });
+      if (phase == 2 || small) differentiate(in, u, epsilon, per_row, dgamma, dbeta, room.blocks, dx);
     }
-  }
-  static void Run(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker) {
-    if (call.attributes[1] != 0) RunAs<true>(call, phase, begin, end, worker);
-    else RunAs<false>(call, phase, begin, end, worker);
   }
 };
 

@@ -3,6 +3,8 @@
 
 #define MB_OP inline __attribute__((always_inline))
 #define MB_LAMBDA __attribute__((always_inline))
+// For bodies that several kernels share: without it each would get its own copy, and compilation its own minutes.
+#define MB_SHARED static __attribute__((noinline))
 
 // ---- pieces ----
 

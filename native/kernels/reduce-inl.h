@@ -21,14 +21,17 @@ static RowCut CutRows(int64_t rows, int64_t n) {
   return cut;
 }
 
-template <Reduction kKind, typename T> static double ReduceRun(const T* x, int64_t n) {
+// A mean is a sum, divided at the end.
+constexpr Reduction Undivided(Reduction kind) { return kind == Reduction::kMean ? Reduction::kSum : kind; }
+
+template <Reduction kKind, typename T> MB_SHARED double ReduceRun(const T* x, int64_t n) {
   if constexpr (kKind == Reduction::kMax) {
     return static_cast<double>(LargestOf(x, n));
   } else if constexpr (kKind == Reduction::kMin) {
     return static_cast<double>(SmallestOf(x, n));
   } else {
     double total;
-    SumVectors<T, 1>(n, [&](int64_t i, auto full, int lanes) MB_LAMBDA {
+    SumVectors<T, 1, 4>(n, [&](int64_t i, auto full, int lanes) MB_LAMBDA {
       const Vec<T> v = LoadLanes<decltype(full)::value>(x + i, lanes);
       if constexpr (kKind == Reduction::kSumSquares) return Terms<T, 1>{{Mul(v, v)}};
       else return Terms<T, 1>{{v}};
@@ -66,7 +69,7 @@ template <Reduction kKind, typename T> static void ReduceRows(const Call& call, 
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const int64_t row = unit / cut.chunks, first = unit % cut.chunks * cut.chunk;
     const int64_t count = cut.n - first < cut.chunk ? cut.n - first : cut.chunk;
-    const double result = ReduceRun<kKind>(x + row * cut.n + first, count);
+    const double result = ReduceRun<Undivided(kKind)>(x + row * cut.n + first, count);
     if (cut.chunks > 1) partial[unit] = result;
     else y[row] = static_cast<T>(CombineRuns<kKind>(&result, 1, cut.n));
   }
@@ -84,16 +87,14 @@ template <Reduction kKind, typename T> struct CombineColumns {
 
 // One block of columns of a matrix with this row stride, into out.
 template <Reduction kKind, typename T>
-static void ReduceColumnBlock(const T* x, int64_t stride, int64_t rows, int64_t columns, T* out, T divisor, T* stack) {
+MB_SHARED void ReduceColumnBlock(const T* x, int64_t stride, int64_t rows, int64_t columns, T* out, T* stack) {
   constexpr bool kExtreme = kKind == Reduction::kMax || kKind == Reduction::kMin;
   const CombineColumns<kKind, T> combine;
   const auto term = [&](int64_t row, int64_t j, auto full, int lanes) MB_LAMBDA {
     return Terms<T, 1>{{LoadLanes<decltype(full)::value>(x + row * stride + j, lanes)}};
   };
   const auto result = [&](int64_t j, auto full, int lanes, const Terms<T, 1>& terms) MB_LAMBDA {
-    Vec<T> v = terms.v[0];
-    if (kKind == Reduction::kMean && divisor != 0) v = Div(v, Set<T>(divisor));
-    StoreLanes<decltype(full)::value>(out + j, v, lanes);
+    StoreLanes<decltype(full)::value>(out + j, terms.v[0], lanes);
   };
   if constexpr (kExtreme) {
     const auto leaf = [&](int64_t i, int64_t count, int64_t j, auto full, int lanes) MB_LAMBDA {
@@ -114,13 +115,16 @@ static void ReduceColumns(const Call& call, const Split& split, int32_t phase, i
   T* y = Out<T>(call, 0);
   T* partial = reinterpret_cast<T*>(call.scratch);  // [outer, chunks, inner]
   T* stack = reinterpret_cast<T*>(worker.scratch);
-  const T divisor = static_cast<T>(split.n);
+  const auto reduce = [&](const T* from, int64_t rows, const ColumnUnit& u, T* to, bool last) {
+    ReduceColumnBlock<Undivided(kKind)>(from + u.column, grid.columns, rows, u.columns, to + u.column, stack);
+    if (kKind == Reduction::kMean && last) {
+      for (int64_t j = u.column; j < u.column + u.columns; j++) to[j] /= static_cast<T>(split.n);
+    }
+  };
   if (phase == 1) {
     for (int64_t o = 0; o < grid.outer; o++) {
       for (int64_t b = 0; b < grid.blocks; b++) {
-        const ColumnUnit u = UnitOf(grid, b);
-        ReduceColumnBlock<kKind>(partial + o * grid.chunks * grid.columns + u.column, grid.columns, grid.chunks, u.columns,
-                                 y + o * grid.columns + u.column, divisor, stack);
+        reduce(partial + o * grid.chunks * grid.columns, grid.chunks, UnitOf(grid, b), y + o * grid.columns, true);
       }
     }
     return;
@@ -129,8 +133,7 @@ static void ReduceColumns(const Call& call, const Split& split, int32_t phase, i
   for (int64_t unit = units.begin; unit < units.end; unit++) {
     const ColumnUnit u = UnitOf(grid, unit);
     T* out = grid.chunks > 1 ? partial + (u.outer * grid.chunks + u.chunk) * grid.columns : y + u.outer * grid.columns;
-    ReduceColumnBlock<kKind>(x + (u.outer * grid.rows + u.row) * grid.columns + u.column, grid.columns, u.rows, u.columns, out + u.column,
-                             grid.chunks > 1 ? T(0) : divisor, stack);
+    reduce(x + (u.outer * grid.rows + u.row) * grid.columns, u.rows, u, out, grid.chunks == 1);
   }
 }
 

@@ -1,8 +1,15 @@
 // Sums and extremes over contiguous numbers: blocks summed in lanes, blocks combined pairwise in double precision.
 // The order depends on the length alone. Knows no op.
 
-// Each of four accumulators takes 2048 / (4 x 16) = 32 numbers per lane in f32: rounding stays near the last place.
+// Four chains take 2048 / (4 x 16) = 32 numbers per lane in f32: rounding stays near the last place.
 constexpr int64_t kSumBlock = 2048;
+
+template <typename T> MB_INLINE T FirstLane(Vec<T> v) {
+  alignas(64) T lanes[Vec<T>::kLanes];
+  Store(static_cast<T*>(lanes), v);
+  return lanes[0];
+}
+MB_INLINE double RootOf(double x) { return FirstLane(Sqrt(Set<double>(x))); }
 
 // Numbers that arrive one after another, added as a balanced tree: partial sums of 2^level numbers wait on a stack.
 struct PairwiseSum {
@@ -30,9 +37,9 @@ struct PairwiseSum {
 template <typename T, int kValues> struct Terms {
   Vec<T> v[kValues];
 };
-template <typename T, int kValues, typename F> MB_INLINE void SumVectors(int64_t n, const F& f, double* totals) {
+// Several chains of additions run side by side; one does where f takes longer than an addition.
+template <typename T, int kValues, int kChains, typename F> MB_INLINE void SumVectors(int64_t n, const F& f, double* totals) {
   constexpr int kLanes = Vec<T>::kLanes;
-  constexpr int kChains = kValues == 1 ? 4 : 2;
   PairwiseSum sums[kValues];
   for (int64_t block = 0; block < n; block += kSumBlock) {
     const int64_t end = n - block < kSumBlock ? n : block + kSumBlock;
@@ -51,7 +58,7 @@ template <typename T, int kValues, typename F> MB_INLINE void SumVectors(int64_t
         for (int v = 0; v < kValues; v++) sum[c][v] = Add(sum[c][v], terms.v[v]);
       }
     }
-    for (; i + kLanes <= end; i += kLanes) {
+    for (; kChains > 1 && i + kLanes <= end; i += kLanes) {
       const Terms<T, kValues> terms = f(i, Full<true>(), kLanes);
 #pragma GCC unroll 2
       for (int v = 0; v < kValues; v++) sum[0][v] = Add(sum[0][v], terms.v[v]);
@@ -59,13 +66,14 @@ template <typename T, int kValues, typename F> MB_INLINE void SumVectors(int64_t
     if (i < end) {
       const Terms<T, kValues> terms = f(i, Full<false>(), static_cast<int>(end - i));
 #pragma GCC unroll 2
-      for (int v = 0; v < kValues; v++) sum[1][v] = Add(sum[1][v], terms.v[v]);
+      for (int v = 0; v < kValues; v++) sum[kChains - 1][v] = Add(sum[kChains - 1][v], terms.v[v]);
     }
 #pragma GCC unroll 2
     for (int v = 0; v < kValues; v++) {
       Vec<T> all;
       if constexpr (kChains == 4) all = Add(Add(sum[0][v], sum[1][v]), Add(sum[2][v], sum[3][v]));
-      else all = Add(sum[0][v], sum[1][v]);
+      else if constexpr (kChains == 2) all = Add(sum[0][v], sum[1][v]);
+      else all = sum[0][v];
       sums[v].Push(static_cast<double>(SumLanes(all)));
     }
   }
@@ -73,7 +81,7 @@ template <typename T, int kValues, typename F> MB_INLINE void SumVectors(int64_t
 }
 
 // The largest of n >= 1 numbers; NaN if one is.
-template <typename T> MB_INLINE T LargestOf(const T* x, int64_t n) {
+template <typename T> MB_SHARED T LargestOf(const T* x, int64_t n) {
   constexpr int kLanes = Vec<T>::kLanes;
   const Vec<T> lowest = Set<T>(-MathConstants<T>::kInfinity);
   Vec<T> a = lowest, b = lowest;
@@ -88,7 +96,7 @@ template <typename T> MB_INLINE T LargestOf(const T* x, int64_t n) {
   }
   return MaxLanes(Max(a, b));
 }
-template <typename T> MB_INLINE T SmallestOf(const T* x, int64_t n) {
+template <typename T> MB_SHARED T SmallestOf(const T* x, int64_t n) {
   constexpr int kLanes = Vec<T>::kLanes;
   const Vec<T> highest = Set<T>(MathConstants<T>::kInfinity);
   Vec<T> a = highest, b = highest;
@@ -105,7 +113,7 @@ template <typename T> MB_INLINE T SmallestOf(const T* x, int64_t n) {
 }
 
 // The first place of the largest of n >= 1 numbers; NaN counts as the largest.
-template <typename T> MB_INLINE int64_t ArgMaxOf(const T* x, int64_t n) {
+template <typename T> MB_SHARED int64_t ArgMaxOf(const T* x, int64_t n) {
   constexpr int kLanes = Vec<T>::kLanes;
   const T largest = LargestOf(x, n);
   const Vec<T> wanted = Set<T>(largest);

@@ -14,12 +14,14 @@ template <> struct PartOf<float> {
   using Part = F4;
   using Bits = I4;  // what a comparison of parts yields: -1 or 0
   using Word = int32_t;
+  using Unsigned = W4;
   static constexpr Word kSign = INT32_MIN;
 };
 template <> struct PartOf<double> {
   using Part = D2;
   using Bits = L2;
   using Word = int64_t;
+  using Unsigned = Q2;
   static constexpr Word kSign = INT64_MIN;
 };
 template <typename T> using Part = typename PartOf<T>::Part;
@@ -37,9 +39,10 @@ using VecD = Vec<double>;
 using MaskF = Mask<float>;
 using MaskD = Mask<double>;
 
-// Constant subscripts, no loop: the parts stay in registers.
-#define MB_EACH(f) {{f(0), f(1), f(2), f(3)}}
-#define MB_PART(expression) [&](int i) __attribute__((always_inline)) { return expression; }
+// Constant subscripts, no loop: the parts stay in registers. What f is given are the parts of a, of a and b, ...
+#define MB_PARTS1(f) {{f(a.r[0]), f(a.r[1]), f(a.r[2]), f(a.r[3])}}
+#define MB_PARTS2(f) {{f(a.r[0], b.r[0]), f(a.r[1], b.r[1]), f(a.r[2], b.r[2]), f(a.r[3], b.r[3])}}
+#define MB_PARTS3(f) {{f(a.r[0], b.r[0], c.r[0]), f(a.r[1], b.r[1], c.r[1]), f(a.r[2], b.r[2], c.r[2]), f(a.r[3], b.r[3], c.r[3])}}
 
 template <typename T> MB_INLINE Part<T> SetPart(T x) {
   if constexpr (sizeof(T) == 4) return Part<T>{x, x, x, x};
@@ -49,8 +52,6 @@ template <typename T> MB_INLINE Bits<T> SetBits(typename PartOf<T>::Word x) {
   if constexpr (sizeof(T) == 4) return Bits<T>{x, x, x, x};
   else return Bits<T>{x, x};
 }
-template <typename T> MB_INLINE Bits<T> ToBits(Part<T> x) { return reinterpret_cast<Bits<T>>(x); }
-template <typename T> MB_INLINE Part<T> FromBits(Bits<T> x) { return reinterpret_cast<Part<T>>(x); }
 
 // ---- memory; "partial" touches the first n lanes only and loads zeros into the others ----
 template <typename T> MB_INLINE Vec<T> Load(const T* p) {
@@ -77,87 +78,62 @@ template <typename T> MB_INLINE Vec<T> Set(T x) {
 template <typename T> MB_INLINE Vec<T> Zero() { return Set<T>(0); }
 
 // ---- arithmetic ----
-template <typename T> MB_INLINE Vec<T> Add(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(a.r[i] + b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(a.r[i] - b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(a.r[i] * b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Div(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(a.r[i] / b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Sqrt(Vec<T> a) {
-  const auto f = MB_PART(PartSqrt(a.r[i]));
-  return MB_EACH(f);
-}
+#define MB_ADD(x, y) x + y
+#define MB_SUB(x, y) x - y
+#define MB_MUL(x, y) x* y
+#define MB_DIV(x, y) x / y
+template <typename T> MB_INLINE Vec<T> Add(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_ADD); }
+template <typename T> MB_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_SUB); }
+template <typename T> MB_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_MUL); }
+template <typename T> MB_INLINE Vec<T> Div(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_DIV); }
+template <typename T> MB_INLINE Vec<T> Sqrt(Vec<T> a) { return MB_PARTS1(PartSqrt); }
+#define MB_ABS(x) (Part<T>)((Bits<T>)x & ~sign)
+#define MB_NEG(x) (Part<T>)((Bits<T>)x ^ sign)
+// |x| with the sign of y.
+#define MB_SIGNED(x, y) (Part<T>)(((Bits<T>)x & ~sign) | ((Bits<T>)y & sign))
 template <typename T> MB_INLINE Vec<T> Abs(Vec<T> a) {
-  const auto f = MB_PART(FromBits<T>(ToBits<T>(a.r[i]) & ~SetBits<T>(PartOf<T>::kSign)));
-  return MB_EACH(f);
+  const Bits<T> sign = SetBits<T>(PartOf<T>::kSign);
+  return MB_PARTS1(MB_ABS);
 }
 template <typename T> MB_INLINE Vec<T> Neg(Vec<T> a) {
-  const auto f = MB_PART(FromBits<T>(ToBits<T>(a.r[i]) ^ SetBits<T>(PartOf<T>::kSign)));
-  return MB_EACH(f);
+  const Bits<T> sign = SetBits<T>(PartOf<T>::kSign);
+  return MB_PARTS1(MB_NEG);
+}
+// |a| with the sign of b.
+template <typename T> MB_INLINE Vec<T> CopySign(Vec<T> a, Vec<T> b) {
+  const Bits<T> sign = SetBits<T>(PartOf<T>::kSign);
+  return MB_PARTS2(MB_SIGNED);
 }
 // a * b + c and c - a * b, rounded once where kHasFma.
-template <typename T> MB_INLINE Vec<T> Fma(Vec<T> a, Vec<T> b, Vec<T> c) {
-  const auto f = MB_PART(PartFma(a.r[i], b.r[i], c.r[i]));
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Fnma(Vec<T> a, Vec<T> b, Vec<T> c) { return Fma(Neg(a), b, c); }
-// |magnitude| with the sign of sign.
-template <typename T> MB_INLINE Vec<T> CopySign(Vec<T> magnitude, Vec<T> sign) {
-  const Bits<T> bit = SetBits<T>(PartOf<T>::kSign);
-  const auto f = MB_PART(FromBits<T>((ToBits<T>(magnitude.r[i]) & ~bit) | (ToBits<T>(sign.r[i]) & bit)));
-  return MB_EACH(f);
-}
+#define MB_LESS_PRODUCT(x, y, z) PartFma(-x, y, z)
+template <typename T> MB_INLINE Vec<T> Fma(Vec<T> a, Vec<T> b, Vec<T> c) { return MB_PARTS3(PartFma); }
+template <typename T> MB_INLINE Vec<T> Fnma(Vec<T> a, Vec<T> b, Vec<T> c) { return MB_PARTS3(MB_LESS_PRODUCT); }
 
 // ---- comparisons: false where a lane is NaN, but NotEqual ----
-template <typename T> MB_INLINE Mask<T> Less(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(Bits<T>(a.r[i] < b.r[i]));
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Mask<T> LessEqual(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(Bits<T>(a.r[i] <= b.r[i]));
-  return MB_EACH(f);
-}
+#define MB_LESS(x, y) (Bits<T>)(x < y)
+#define MB_LESS_EQUAL(x, y) (Bits<T>)(x <= y)
+#define MB_EQUAL(x, y) (Bits<T>)(x == y)
+#define MB_NOT_EQUAL(x, y) (Bits<T>)(x != y)
+#define MB_NAN(x) (Bits<T>)(x != x)
+#define MB_AND(x, y) x& y
+#define MB_OR(x, y) x | y
+#define MB_NOT(x) ~x
+// mask ? y : z and mask ? y : 0, by bits.
+#define MB_SELECT(mask, y, z) (Part<T>)((mask & (Bits<T>)y) | (~mask & (Bits<T>)z))
+#define MB_KEEP(mask, y) (Part<T>)(mask & (Bits<T>)y)
+template <typename T> MB_INLINE Mask<T> Less(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_LESS); }
+template <typename T> MB_INLINE Mask<T> LessEqual(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_LESS_EQUAL); }
 template <typename T> MB_INLINE Mask<T> Greater(Vec<T> a, Vec<T> b) { return Less(b, a); }
-template <typename T> MB_INLINE Mask<T> Equal(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(Bits<T>(a.r[i] == b.r[i]));
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Mask<T> NotEqual(Vec<T> a, Vec<T> b) {
-  const auto f = MB_PART(Bits<T>(a.r[i] != b.r[i]));
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Mask<T> IsNan(Vec<T> a) { return NotEqual(a, a); }
-template <typename T> MB_INLINE Mask<T> And(Mask<T> a, Mask<T> b) {
-  const auto f = MB_PART(a.r[i] & b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Mask<T> Or(Mask<T> a, Mask<T> b) {
-  const auto f = MB_PART(a.r[i] | b.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Mask<T> Not(Mask<T> a) {
-  const auto f = MB_PART(~a.r[i]);
-  return MB_EACH(f);
-}
-template <typename T> MB_INLINE Vec<T> Select(Mask<T> m, Vec<T> yes, Vec<T> no) {
-  const auto f = MB_PART(FromBits<T>((m.r[i] & ToBits<T>(yes.r[i])) | (~m.r[i] & ToBits<T>(no.r[i]))));
-  return MB_EACH(f);
-}
-// yes where the mask is set, else +0.
-template <typename T> MB_INLINE Vec<T> SelectOrZero(Mask<T> m, Vec<T> yes) {
-  const auto f = MB_PART(FromBits<T>(m.r[i] & ToBits<T>(yes.r[i])));
-  return MB_EACH(f);
-}
+template <typename T> MB_INLINE Mask<T> Equal(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_EQUAL); }
+template <typename T> MB_INLINE Mask<T> NotEqual(Vec<T> a, Vec<T> b) { return MB_PARTS2(MB_NOT_EQUAL); }
+template <typename T> MB_INLINE Mask<T> IsNan(Vec<T> a) { return MB_PARTS1(MB_NAN); }
+template <typename T> MB_INLINE Mask<T> And(Mask<T> a, Mask<T> b) { return MB_PARTS2(MB_AND); }
+template <typename T> MB_INLINE Mask<T> Or(Mask<T> a, Mask<T> b) { return MB_PARTS2(MB_OR); }
+template <typename T> MB_INLINE Mask<T> Not(Mask<T> a) { return MB_PARTS1(MB_NOT); }
+// b where the mask is set, else c.
+template <typename T> MB_INLINE Vec<T> Select(Mask<T> a, Vec<T> b, Vec<T> c) { return MB_PARTS3(MB_SELECT); }
+// b where the mask is set, else +0.
+template <typename T> MB_INLINE Vec<T> SelectOrZero(Mask<T> a, Vec<T> b) { return MB_PARTS2(MB_KEEP); }
 template <typename T> MB_INLINE uint32_t MaskBits(Mask<T> m) {
   constexpr int kPart = 16 / sizeof(T);
   uint32_t bits = 0;
@@ -168,12 +144,11 @@ template <typename T> MB_INLINE uint32_t MaskBits(Mask<T> m) {
 }
 template <typename T> MB_INLINE Mask<T> MaskFromBits(uint32_t bits) {
   constexpr int kPart = 16 / sizeof(T);
-  const Bits<T> all = SetBits<T>(static_cast<typename PartOf<T>::Word>(bits));
+  const Bits<T> all = SetBits<T>(static_cast<typename PartOf<T>::Word>(bits)), zero = SetBits<T>(0);
   Bits<T> bit;
   if constexpr (sizeof(T) == 4) bit = Bits<T>{1, 2, 4, 8};
   else bit = Bits<T>{1, 2};
-  const auto f = MB_PART(Bits<T>((all & (bit << (i * kPart))) != SetBits<T>(0)));
-  return MB_EACH(f);
+  return {{(all & bit) != zero, (all & (bit << kPart)) != zero, (all & (bit << (2 * kPart))) != zero, (all & (bit << (3 * kPart))) != zero}};
 }
 
 // ---- minimum and maximum; NaN wins from either side ----
@@ -188,62 +163,55 @@ template <typename T> MB_INLINE Vec<T> Clamp(Vec<T> x, Vec<T> low, Vec<T> high) 
 }
 
 // ---- rounding, exponents ----
-template <typename T> MB_INLINE Vec<T> Round(Vec<T> a) {
-  const auto f = MB_PART(PartRound(a.r[i]));
-  return MB_EACH(f);
-}
+template <typename T> MB_INLINE Vec<T> Round(Vec<T> a) { return MB_PARTS1(PartRound); }
 template <typename T> MB_INLINE Vec<T> Floor(Vec<T> a) {
   const Vec<T> near = Round(a);
   return Sub(near, SelectOrZero(Less(a, near), Set<T>(1)));
 }
 // 2^n for whole n with a normal result. Adding 1.5 * 2^23 (2^52) plus the bias leaves the biased exponent in the low bits.
-template <typename T> MB_INLINE Vec<T> Pow2(Vec<T> n) {
-  if constexpr (sizeof(T) == 4) {
-    const auto f = MB_PART(FromBits<T>(ToBits<T>(n.r[i] + SetPart<T>(12583039.0f)) << 23));
-    return MB_EACH(f);
-  } else {
-    const auto f = MB_PART(FromBits<T>(ToBits<T>(n.r[i] + SetPart<T>(6755399441056767.0)) << 52));
-    return MB_EACH(f);
-  }
+#define MB_POWER(x) (Part<T>)((Whole)(x + magic) << digits)
+template <typename T> MB_INLINE Vec<T> Pow2(Vec<T> a) {
+  // Unsigned, because bits are shifted out.
+  using Whole = typename PartOf<T>::Unsigned;
+  constexpr int digits = sizeof(T) == 4 ? 23 : 52;
+  const Part<T> magic = SetPart<T>(sizeof(T) == 4 ? T(12583039.0) : T(6755399441056767.0));
+  return MB_PARTS1(MB_POWER);
 }
 // A positive normal a = m * 2^exponent with m from sqrt(1/2) to sqrt(2).
-template <typename T> MB_INLINE Vec<T> Frexp(Vec<T> a, Vec<T>* exponent) {
+#define MB_SHIFTED(x) (Part<T>)((Bits<T>)x + to_half)
+#define MB_EXPONENT(x) (Part<T>)(((Bits<T>)x >> digits) | magic) - less
+#define MB_MANTISSA(x) (Part<T>)(((Bits<T>)x & low) + half)
+template <typename T> MB_INLINE Vec<T> Frexp(Vec<T> x, Vec<T>* exponent) {
   using Word = typename PartOf<T>::Word;
   constexpr bool kFloat = sizeof(T) == 4;
   constexpr Word kHalf = kFloat ? 0x3f3504f3 : static_cast<Word>(0x3fe6a09e667f3bcd);  // sqrt(1/2)
   constexpr Word kOne = kFloat ? 0x3f800000 : static_cast<Word>(0x3ff0000000000000);
-  constexpr int kDigits = kFloat ? 23 : 52;
+  constexpr int digits = kFloat ? 23 : 52;
+  const Bits<T> half = SetBits<T>(kHalf), to_half = SetBits<T>(kOne - kHalf), low = SetBits<T>((Word{1} << digits) - 1);
   // The biased exponent in the low bits of 2^23 (2^52), less 2^23 (2^52) and the bias.
-  constexpr Word kMagic = kFloat ? 0x4b000000 : static_cast<Word>(0x4330000000000000);
-  constexpr T kLess = kFloat ? static_cast<T>(8388608.0 + 127.0) : static_cast<T>(4503599627370496.0 + 1023.0);
-  const auto shift = MB_PART(ToBits<T>(a.r[i]) + SetBits<T>(kOne - kHalf));
-  const auto power = MB_PART(FromBits<T>((shift(i) >> kDigits) | SetBits<T>(kMagic)) - SetPart<T>(kLess));
-  const auto mantissa = MB_PART(FromBits<T>((shift(i) & SetBits<T>((Word{1} << kDigits) - 1)) + SetBits<T>(kHalf)));
-  *exponent = MB_EACH(power);
-  return MB_EACH(mantissa);
+  const Bits<T> magic = SetBits<T>(kFloat ? 0x4b000000 : static_cast<Word>(0x4330000000000000));
+  const Part<T> less = SetPart<T>(kFloat ? static_cast<T>(8388608.0 + 127.0) : static_cast<T>(4503599627370496.0 + 1023.0));
+  const auto shift = [&](Vec<T> a) -> Vec<T> { return MB_PARTS1(MB_SHIFTED); };
+  const Vec<T> a = shift(x);
+  *exponent = MB_PARTS1(MB_EXPONENT);
+  return MB_PARTS1(MB_MANTISSA);
 }
 // a with the low half of its significand cleared, so that products of two such numbers are exact.
-MB_INLINE VecF High(VecF a) {
-  const auto f = MB_PART(FromBits<float>(ToBits<float>(a.r[i]) & SetBits<float>(-4096)));
-  return MB_EACH(f);
-}
-MB_INLINE VecD High(VecD a) {
-  const auto f = MB_PART(FromBits<double>(ToBits<double>(a.r[i]) & SetBits<double>(-134217728)));
-  return MB_EACH(f);
+#define MB_HIGH(x) (Part<T>)((Bits<T>)x & keep)
+template <typename T> MB_INLINE Vec<T> High(Vec<T> a) {
+  const Bits<T> keep = SetBits<T>(sizeof(T) == 4 ? -4096 : -134217728);
+  return MB_PARTS1(MB_HIGH);
 }
 
 // ---- conversions ----
+#define MB_PAIR(part, i) (D2{static_cast<double>(v.r[part][i]), static_cast<double>(v.r[part][i + 1])})
 MB_INLINE void Widen(VecF v, VecD* low, VecD* high) {
-  const auto f = MB_PART((D2{static_cast<double>(v.r[i / 2][i % 2 * 2]), static_cast<double>(v.r[i / 2][i % 2 * 2 + 1])}));
-  *low = MB_EACH(f);
-  const auto g = MB_PART((D2{static_cast<double>(v.r[2 + i / 2][i % 2 * 2]), static_cast<double>(v.r[2 + i / 2][i % 2 * 2 + 1])}));
-  *high = MB_EACH(g);
+  *low = {{MB_PAIR(0, 0), MB_PAIR(0, 2), MB_PAIR(1, 0), MB_PAIR(1, 2)}};
+  *high = {{MB_PAIR(2, 0), MB_PAIR(2, 2), MB_PAIR(3, 0), MB_PAIR(3, 2)}};
 }
+MB_INLINE F4 JoinHalves(D2 a, D2 b) { return F4{static_cast<float>(a[0]), static_cast<float>(a[1]), static_cast<float>(b[0]), static_cast<float>(b[1])}; }
 MB_INLINE VecF Narrow(VecD low, VecD high) {
-  const auto pair = [](D2 a, D2 b) __attribute__((always_inline)) {
-    return F4{static_cast<float>(a[0]), static_cast<float>(a[1]), static_cast<float>(b[0]), static_cast<float>(b[1])};
-  };
-  return {{pair(low.r[0], low.r[1]), pair(low.r[2], low.r[3]), pair(high.r[0], high.r[1]), pair(high.r[2], high.r[3])}};
+  return {{JoinHalves(low.r[0], low.r[1]), JoinHalves(low.r[2], low.r[3]), JoinHalves(high.r[0], high.r[1]), JoinHalves(high.r[2], high.r[3])}};
 }
 template <typename T, typename S> MB_INLINE Vec<T> ConvertPartial(const S* p, int n) {
   alignas(64) T lanes[Vec<T>::kLanes] = {};
@@ -265,9 +233,9 @@ MB_INLINE double SumLanes(VecD v) {
   return a[0] + a[1];
 }
 // The largest and the smallest lane, if none is NaN.
+template <typename T> MB_INLINE Part<T> LargerPart(Part<T> a, Part<T> b) { return a > b ? a : b; }
 template <typename T> MB_INLINE T MaxOfLanes(Vec<T> v) {
-  const auto larger = [](Part<T> a, Part<T> b) __attribute__((always_inline)) { return a > b ? a : b; };
-  const Part<T> a = larger(larger(v.r[0], v.r[2]), larger(v.r[1], v.r[3]));
+  const Part<T> a = LargerPart<T>(LargerPart<T>(v.r[0], v.r[2]), LargerPart<T>(v.r[1], v.r[3]));
   T best = a[0];
   for (unsigned i = 1; i < 16 / sizeof(T); i++) best = a[i] > best ? a[i] : best;
   return best;
@@ -288,43 +256,25 @@ MB_INLINE U64x8 SetU64(uint64_t x) {
 }
 // base, base + step, ... base + 7 step
 MB_INLINE U64x8 IotaU64(uint64_t base, uint64_t step) {
-  const auto f = MB_PART((Q2{base + static_cast<uint64_t>(2 * i) * step, base + static_cast<uint64_t>(2 * i + 1) * step}));
-  return MB_EACH(f);
+  const Q2 first{base, base + step}, two{2 * step, 2 * step};
+  return {{first, first + two, first + 2 * two, first + 3 * two}};
 }
-MB_INLINE U64x8 Add(U64x8 a, U64x8 b) {
-  const auto f = MB_PART(a.r[i] + b.r[i]);
-  return MB_EACH(f);
-}
-MB_INLINE U64x8 MulLow32(U64x8 a, U64x8 b) {
-  const auto f = MB_PART(PartMulLow32(a.r[i], b.r[i]));
-  return MB_EACH(f);
-}
-MB_INLINE U64x8 HighHalf(U64x8 a) {
-  const auto f = MB_PART(a.r[i] >> 32);
-  return MB_EACH(f);
-}
-MB_INLINE U64x8 Xor3(U64x8 a, U64x8 b, U64x8 c) {
-  const auto f = MB_PART(a.r[i] ^ (b.r[i] ^ c.r[i]));
-  return MB_EACH(f);
-}
+#define MB_HIGH_HALF(x) x >> 32
+#define MB_XOR3(x, y, z) x ^ (y ^ z)
+#define MB_INTERLEAVE(x, y) (W4)((x & 0xffffffffu) | (y << 32))
+#define MB_LEFT16(x) x << 16
+MB_INLINE U64x8 Add(U64x8 a, U64x8 b) { return MB_PARTS2(MB_ADD); }
+MB_INLINE U64x8 MulLow32(U64x8 a, U64x8 b) { return MB_PARTS2(PartMulLow32); }
+MB_INLINE U64x8 HighHalf(U64x8 a) { return MB_PARTS1(MB_HIGH_HALF); }
+MB_INLINE U64x8 Xor3(U64x8 a, U64x8 b, U64x8 c) { return MB_PARTS3(MB_XOR3); }
 // The low words of even and odd, taken in turn.
-MB_INLINE U32x16 Interleave(U64x8 even, U64x8 odd) {
-  const auto f = MB_PART(reinterpret_cast<W4>((even.r[i] & 0xffffffffu) | (odd.r[i] << 32)));
-  return MB_EACH(f);
-}
+MB_INLINE U32x16 Interleave(U64x8 a, U64x8 b) { return MB_PARTS2(MB_INTERLEAVE); }
 MB_INLINE U32x16 SetU32(uint32_t x) {
   const W4 r{x, x, x, x};
   return {{r, r, r, r}};
 }
-MB_INLINE U32x16 ShiftLeft16(U32x16 a) {
-  const auto f = MB_PART(a.r[i] << 16);
-  return MB_EACH(f);
-}
+MB_INLINE U32x16 ShiftLeft16(U32x16 a) { return MB_PARTS1(MB_LEFT16); }
 MB_INLINE uint32_t LessBits(U32x16 a, U32x16 b) {
-  MaskF m;
-  for (int i = 0; i < 4; i++) m.r[i] = a.r[i] < b.r[i];
-  return MaskBits(m);
+  return MaskBits(MaskF{{a.r[0] < b.r[0], a.r[1] < b.r[1], a.r[2] < b.r[2], a.r[3] < b.r[3]}});
 }
 
-#undef MB_EACH
-#undef MB_PART

@@ -9,7 +9,8 @@ import { view } from "../graph/segment.ts";
 import { insideOf, type Model } from "../model.ts";
 import { type Loss, lossDefinition } from "../nn/losses.ts";
 import { type SegmentName, segmentNames } from "../nn/network.ts";
-import { penalty, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
+import { checkRegularizer, penalty, type Regularizer } from "../nn/regularizers.ts";
+import { tracedState } from "../nn/state.ts";
 import { Weights } from "../nn/weights.ts";
 import { source, type Value } from "../ops/define.ts";
 import { dropout as dropoutOp } from "../ops/dropout.ts";
@@ -18,7 +19,7 @@ import { executor } from "../run/backend.ts";
 import { inspected } from "../run/evaluate.ts";
 import { Memory } from "../run/memory.ts";
 import { sizeOf, stridesOf } from "../shape.ts";
-import { asTensor, readNumbers, scalar, type Tensor, type TensorLike, tensor, type Variable } from "../tensor.ts";
+import { asTensor, readNumbers, scalar, type Tensor, type TensorLike, tensor } from "../tensor.ts";
 
 export interface ParameterReport {
   readonly name: string;
@@ -83,7 +84,7 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
       'checkGradients: the model has dropout, whose new mask at every evaluation would make the cost jump; say dropout: "off" or dropout: "fixed mask"',
     );
   }
-  const regularizer = options.regularizer as RegularizerDefinition | undefined;
+  const regularizer = checkRegularizer("checkGradients", options.regularizer);
   const xs = readNumbers("checkGradients: x", options.x, "f64");
   const ys = readNumbers("checkGradients: y", options.y);
   const rows = xs.shape[0] ?? 0;
@@ -105,7 +106,7 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
   const output = network.forward(at("input", "x"), {
     training: true,
     param: ({ segment, offset, shape }) => asTensor(view(segments.get(segment) as Value, offset, shape)),
-    state: ({ name }) => Object.defineProperty(at("state", name), "assign", { value: () => undefined }) as unknown as Variable,
+    state: ({ name }) => tracedState(at("state", name), name),
     dropout: (x, keepProb, site) => (mode === "off" ? x : fixedMask(x, keepProb, site)),
   });
   if (output.dtype !== "f64")

@@ -1,8 +1,8 @@
 // A Program: a list of ops over slices of a few flat memories, made once from a graph. Immutable data, which executors
 // run, `verify` checks and `encode` turns into numbers for native code.
-import { type DType, dtypeCode, type TypedArray } from "../dtype.ts";
+import { bytesPerElement, dtypeCode, type TypedArray } from "../dtype.ts";
 import { internal } from "../errors.ts";
-import type { Attributes, Node, OpDefinition, Source, Value, ValueType } from "../ops/define.ts";
+import { type Attributes, apply1, type Node, type OpDefinition, type Source, type Value, type ValueType } from "../ops/define.ts";
 import { castOp } from "../ops/elementwise.ts";
 import { sizeOf } from "../shape.ts";
 import { type Graph, graphOf, type Store } from "./graph.ts";
@@ -57,7 +57,8 @@ export interface ProgramOptions extends PlanOptions {
 }
 
 /** Graph -> simplify -> plan -> Program. `slots` has a place for every memory source and store. */
-export function program(stores: readonly Store[], slots: Layout, options: ProgramOptions = {}): Program {
+export function program(wanted: readonly Store[], slots: Layout, options: ProgramOptions = {}): Program {
+  const stores = wanted.map((store) => computed(store, slots));
   const written = graphOf(stores);
   const graph = options.fuse === false ? written : simplify(written);
   const bindings = new Map<Node, { memory: string; name: string }>();
@@ -81,8 +82,19 @@ export function program(stores: readonly Store[], slots: Layout, options: Progra
   return { memories, instructions, constants, graph };
 }
 
+/** A store fits its slot, and what it keeps is made by an op: a slot copied into another is read when its turn comes. */
+function computed({ value, memory, name }: Store, slots: Layout): Store {
+  const slot = slots.find(memory, name);
+  if (slot.dtype !== value.dtype || sizeOf(slot.shape) !== sizeOf(value.shape)) {
+    throw internal(`${memory}.${name} holds ${slot.dtype}[${slot.shape}], what is stored there is ${value.dtype}[${value.shape}]`);
+  }
+  let root = value;
+  while (root.node.op?.alias) root = root.node.inputs[0] as Value;
+  return root.node.op ? { value, memory, name } : { value: apply1(castOp, [value], { to: dtypeCode[value.dtype] }), memory, name };
+}
+
 function placeConstant(from: Source, type: ValueType, layout: Layout, constants: Constant[]): { memory: string; name: string } {
-  if (from.kind !== "constant") throw internal(`the ${from.kind} ${from.name} is bound to no memory`);
+  if (from.kind === "argument" || from.kind === "memory") throw internal(`the ${from.kind} ${from.name} is bound to no memory`);
   const name = `c${constants.length}`;
   constants.push({ byteOffset: layout.add("constant", name, type).byteOffset, data: from.data });
   return { memory: "constant", name };
@@ -160,11 +172,9 @@ export function encodeAttributes(attributes: Attributes): number[] {
   });
 }
 
-const short: Readonly<Record<DType, string>> = { f32: "f32", f64: "f64", i32: "i32", u8: "u8" };
-
 /** One line an instruction, with the place of every operand: what `MINIBATCH_DEBUG=2` prints. */
 export function printProgram(p: Program): string {
-  const show = (s: Slice) => `${p.memories[s.memory]?.name}@${s.byteOffset}:${short[s.dtype]}[${s.shape.join(",")}]`;
+  const show = (s: Slice) => `${p.memories[s.memory]?.name}@${s.byteOffset}:${s.dtype}[${s.shape.join(",")}]`;
   const lines = p.instructions.map(
     (i, n) =>
       `${String(n).padStart(3)}  ${i.outputs.map(show).join(" ")} = ${i.op.name}(${i.inputs.map(show).join(" ")})${i.scope ? `  # ${i.scope}` : ""}`,
@@ -184,5 +194,5 @@ export function overlaps(a: Slice, b: Slice): boolean {
 }
 
 export function endOf(s: Slice): number {
-  return s.byteOffset + sizeOf(s.shape) * { f32: 4, f64: 8, i32: 4, u8: 1 }[s.dtype];
+  return s.byteOffset + sizeOf(s.shape) * bytesPerElement[s.dtype];
 }

@@ -1,5 +1,5 @@
-// The two ops that connect named parameters with the flat segment they lie in. They move no data: a view is the
-// segment's memory at an offset, and what is packed is written to its place by whoever computes it.
+// The ops of the graph itself, which move no data. A view is a parameter's part of the flat segment it lies in; what is
+// packed is written to its place by whoever computes it; stopGradient is only seen by the gradient pass.
 import { ShapeError } from "../errors.ts";
 import { apply1, defineOp, type Value } from "../ops/define.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
@@ -38,6 +38,21 @@ export const packOp = defineOp<{ offsets: readonly number[]; size: number }>({
   },
   samples: [],
 });
+
+export const stopGradientOp = defineOp<Record<never, never>>({
+  name: "stopGradient",
+  doc: "The same value; nothing flows back through it: x -> x.",
+  infer: (inputs) => inputs.slice(0, 1),
+  kernel([x], [y]) {
+    if (x && y) y.data.set(x.data);
+  },
+  alias: true,
+  samples: [],
+});
+
+export function stopGradient(x: Value): Value {
+  return apply1(stopGradientOp, [x], {});
+}
 
 export function view(segment: Value, offset: number, shape: Shape): Value {
   return apply1(viewOp, [segment], { offset, shape });

@@ -1,5 +1,6 @@
 // Checks a Program after it was made: every slice inside its memory, nothing read before it is written, nothing read
 // after somebody else wrote over it, no output on top of an input that the op may not overwrite. For tests and debug mode.
+import { bytesPerElement } from "../dtype.ts";
 import { internal } from "../errors.ts";
 import type { Node, Value } from "../ops/define.ts";
 import { sizeOf } from "../shape.ts";
@@ -18,7 +19,7 @@ export function verify(program: Program): void {
       if (!memory) throw internal(`${where(i)} names memory ${slice.memory} of ${memories.length}`);
       if (slice.byteOffset < 0 || endOf(slice) > memory.bytes)
         throw internal(`${where(i)} reaches byte ${endOf(slice)} of ${memory.bytes} in ${memory.name}`);
-      if (slice.byteOffset % { f32: 4, f64: 8, i32: 4, u8: 1 }[slice.dtype] !== 0)
+      if (slice.byteOffset % bytesPerElement[slice.dtype] !== 0)
         throw internal(`${where(i)} has a slice at odd offset ${slice.byteOffset}`);
     }
     for (const input of instruction.inputs) {

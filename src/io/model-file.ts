@@ -1,10 +1,11 @@
 // The model file: safetensors with the architecture as plain data in its metadata. No code is written to it and none is
 // run from it. Knows layers by kind and options only.
-import { describe, MinibatchError, nearest } from "../errors.ts";
+import { checkNumber, describe, MinibatchError, nearest } from "../errors.ts";
 import type { Json, Layer, LayerDefinition, Named } from "../nn/layer.ts";
 import { kinds } from "../nn/layers.ts";
 import { type LossDefinition, losses } from "../nn/losses.ts";
 import { Network } from "../nn/network.ts";
+import { elasticNet, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { standardizationFromFile } from "../nn/standardization.ts";
 import { Weights } from "../nn/weights.ts";
 import { type Shape, sameShape, show } from "../shape.ts";
@@ -25,15 +26,24 @@ interface Architecture {
   readonly inputShape: Shape;
   readonly layers: readonly StoredLayer[];
   readonly loss?: { readonly kind: string; readonly options: Readonly<Record<string, number>> };
+  /** Of the last fit: evaluate adds its term to the loss. */
+  readonly regularizer?: { readonly l1: number; readonly l2: number; readonly batchSize: number };
+}
+
+/** What a fit leaves for evaluate and predict. */
+export interface Trained {
+  readonly loss: LossDefinition;
+  readonly regularizer?: RegularizerDefinition | undefined;
+  readonly batchSize?: number;
 }
 
 export interface StoredModel {
   readonly network: Network;
   readonly weights: Weights;
-  readonly loss: LossDefinition | undefined;
+  readonly trained: Trained | undefined;
 }
 
-export async function saveModel(file: string | URL, { network, weights, loss }: StoredModel): Promise<void> {
+export async function saveModel(file: string | URL, { network, weights, trained }: StoredModel): Promise<void> {
   const layers = network.layers.map((layer, i): StoredLayer => {
     const name = network.names[i] as string;
     if (layer.options === undefined)
@@ -46,7 +56,10 @@ export async function saveModel(file: string | URL, { network, weights, loss }: 
     version: formatVersion,
     inputShape: weights.structure.inputShape,
     layers,
-    ...(loss ? { loss: { kind: loss.kind, options: loss.options } } : {}),
+    ...(trained ? { loss: { kind: trained.loss.kind, options: trained.loss.options } } : {}),
+    ...(trained?.regularizer
+      ? { regularizer: { l1: trained.regularizer.l1, l2: trained.regularizer.l2, batchSize: trained.batchSize ?? 1 } }
+      : {}),
   };
   const tensors = new Map<string, StoredTensor>();
   for (const { name, shape, data } of weights.entries()) tensors.set(name, { dtype: "f32", shape, data });
@@ -106,7 +119,7 @@ export async function readModel(file: string | URL, own: readonly { readonly kin
   }
   const names = new Set(wanted.map(({ entry }) => entry.name));
   for (const name of tensors.keys()) if (!names.has(name)) fail(`tensor "${name}" belongs to no layer`);
-  return { network, weights, loss: lossOf(architecture, fail) };
+  return { network, weights, trained: trainedOf(architecture, fail) };
 }
 
 type Fail = (what: string, cause?: unknown) => never;
@@ -121,7 +134,7 @@ function parse(text: string, fail: Fail): unknown {
 }
 
 function checkArchitecture(value: unknown, fail: Fail): Architecture {
-  const { version, inputShape, layers, loss } = (value ?? {}) as Partial<Record<keyof Architecture, unknown>>;
+  const { version, inputShape, layers, loss, regularizer } = (value ?? {}) as Partial<Record<keyof Architecture, unknown>>;
   if (version !== formatVersion)
     fail(`architecture.version must be ${formatVersion}, got ${describe(version)}; a newer minibatch may read it`);
   const sizes = (shape: unknown): shape is number[] =>
@@ -138,16 +151,27 @@ function checkArchitecture(value: unknown, fail: Fail): Architecture {
   });
   if (loss !== undefined && (typeof loss !== "object" || loss === null || typeof (loss as { kind?: unknown }).kind !== "string"))
     fail(`architecture.loss must name a loss, got ${describe(loss)}`);
-  return { version: formatVersion, inputShape, layers: checked, ...(loss ? { loss: loss as NonNullable<Architecture["loss"]> } : {}) };
+  if (regularizer !== undefined && (typeof regularizer !== "object" || regularizer === null))
+    fail(`architecture.regularizer must be an object, got ${describe(regularizer)}`);
+  return {
+    version: formatVersion,
+    inputShape,
+    layers: checked,
+    ...(loss ? { loss: loss as NonNullable<Architecture["loss"]> } : {}),
+    ...(regularizer ? { regularizer: regularizer as NonNullable<Architecture["regularizer"]> } : {}),
+  };
 }
 
-function lossOf({ loss }: Architecture, fail: Fail): LossDefinition | undefined {
+function trainedOf({ loss, regularizer }: Architecture, fail: Fail): Trained | undefined {
   if (!loss) return undefined;
   const make = Object.hasOwn(losses, loss.kind) ? losses[loss.kind] : undefined;
   if (!make) return fail(`architecture.loss "${loss.kind}" is not known`);
   try {
-    return make(loss.options ?? {}) as LossDefinition;
+    const made = make(loss.options ?? {}) as LossDefinition;
+    if (!regularizer) return { loss: made };
+    const batchSize = checkNumber("regularizer", "batchSize", regularizer.batchSize, { whole: true, min: 1 });
+    return { loss: made, regularizer: elasticNet({ l1: regularizer.l1, l2: regularizer.l2 }) as RegularizerDefinition, batchSize };
   } catch (error) {
-    return fail(`architecture.loss: ${error instanceof Error ? error.message : String(error)}`, error);
+    return fail(`architecture: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 }

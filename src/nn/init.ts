@@ -1,5 +1,5 @@
 // Initialisers: how the numbers of a new parameter are drawn. Knows no layer; a shape says what flows in and out.
-import { checkNumber, checkOptions } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import { normal, type Stream, uniform } from "../random.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 
@@ -8,6 +8,12 @@ export interface Init {
   readonly kind: string;
   /** Fills the values of a parameter of this shape; `stream` names its random numbers. */
   fill(out: Float32Array, shape: Shape, stream: Stream): void;
+}
+
+/** Refuses what is not an initialiser; undefined is fine. */
+export function checkInit(where: string, init: unknown): void {
+  if (init === undefined || typeof (init as Partial<Init> | null)?.fill === "function") return;
+  throw new MinibatchError(`${where}: init must be an initialiser such as init.he(), got ${describe(init)}`);
 }
 
 /** Rows of a weight matrix [in, out] count what flows in, columns what flows out; further axes in front are a receptive field. */

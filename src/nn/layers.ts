@@ -5,7 +5,7 @@ import { linear } from "../ops/linalg.ts";
 import { batchNormInference, batchNorm as batchNormOp, layerNorm as layerNormOp } from "../ops/normalization.ts";
 import { checkShape, type Shape, show, sizeOf } from "../shape.ts";
 import { asTensor, type Tensor } from "../tensor.ts";
-import { type Init, initFor, init as inits } from "./init.ts";
+import { checkInit, type Init, initFor, init as inits } from "./init.ts";
 import { checkLayerOptions, type Layer, makeLayer, type Named, type OwnContext, reserveKinds } from "./layer.ts";
 
 /** The rows of x as a matrix: batch norm and dense treat every axis but the last as examples. */
@@ -19,14 +19,16 @@ function like(x: Tensor, rows: Value): Tensor {
   return x.rank === 2 ? asTensor(rows) : asTensor(rows).reshape(x.shape);
 }
 
-/** Says the shape of one example, and with `dtype` what its numbers are; passes its input on. */
-export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "u8" | undefined }): Layer {
+/** Says the shape of one example, so that the model is built at once; passes its input on. Any dtype comes in as f32. */
+export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "u8" | undefined; name?: string | undefined }): Layer {
   checkOptions("input", options, ["shape", "dtype", "name"]);
   const { shape } = options;
   checkShape("input", shape);
+  const { name } = options;
+  checkLayerOptions("input", { name }, []);
   return makeLayer(
     "input",
-    undefined,
+    { name },
     (x) => {
       if (show(x.shape.slice(1)) !== show(shape))
         throw new ShapeError(`input: examples must have shape ${show(shape)}, got ${show(x.shape.slice(1))}`);
@@ -46,8 +48,7 @@ export function dense(units: number, options?: Named & { bias?: boolean | undefi
   checkLayerOptions("dense", options, ["bias", "init"]);
   const { bias, init: given, name } = options ?? {};
   if (bias !== undefined && typeof bias !== "boolean") throw new MinibatchError(`dense: bias must be true or false, got ${describe(bias)}`);
-  if (given !== undefined && typeof given.fill !== "function")
-    throw new MinibatchError(`dense: init must be an initialiser such as init.he(), got ${describe(given)}`);
+  checkInit("dense", given);
   const forward = (x: Tensor, context: OwnContext) => {
     const rows = asMatrix("dense", x);
     const nIn = rows.size(1);
@@ -79,8 +80,9 @@ export function batchNorm(options?: Named & { momentum?: number | undefined; eps
     const { y, mean, variance } = batchNormOp(rows, gamma, beta, { epsilon, activation: 0 });
     const m = rows.size(0);
     const move = (running: Tensor, now: Tensor) => running.mul(1 - momentum).add(now.mul(momentum));
-    runningMean.assign(move(runningMean, asTensor(mean)));
-    runningVariance.assign(move(runningVariance, asTensor(variance).mul(m / Math.max(1, m - 1))));
+    // One example has no spread to learn from.
+    if (m > 1) runningMean.assign(move(runningMean, asTensor(mean)));
+    if (m > 1) runningVariance.assign(move(runningVariance, asTensor(variance).mul(m / (m - 1))));
     return like(x, y);
   };
   return makeLayer("batchNorm", options, forward);

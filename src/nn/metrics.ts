@@ -1,14 +1,27 @@
 // Metrics: functions of outputs and labels that judge a classifier. All from tensors, so that they can be traced.
-import { ShapeError } from "../errors.ts";
+import { describe, MinibatchError, ShapeError } from "../errors.ts";
+import { Value } from "../ops/define.ts";
 import { cast } from "../ops/elementwise.ts";
 import { oneHot } from "../ops/movement.ts";
-import { show } from "../shape.ts";
+import { show, sizeOf } from "../shape.ts";
 import { asTensor, type Tensor, tensor } from "../tensor.ts";
 
 /** outputs [m, k] (or [m], [m, 1] for two classes) and labels -> one number. */
 export interface Metric {
   (output: Tensor, y: Tensor): Tensor;
   readonly kind: string;
+}
+
+/**
+ * The metric's number for outputs and labels as they lie in a data set. Labels [m] go with outputs [m, 1], never
+ * broadcast to [m, m]. Throws when the metric gives more than one number.
+ */
+export function judged(name: string, metric: Metric, output: Tensor, y: Tensor): Tensor {
+  const column = y.rank === 1 && output.rank === 2 && output.size(1) === 1;
+  const value = metric(output, column ? y.reshape(output.shape) : y);
+  if (!(value instanceof Value)) throw new MinibatchError(`metrics.${name}: a metric must give a tensor, got ${describe(value)}`);
+  if (sizeOf(value.shape) !== 1) throw new ShapeError(`metrics.${name}: a metric must give one number, got shape ${show(value.shape)}`);
+  return value.dtype === "f32" ? value : asTensor(cast(value, "f32"));
 }
 
 interface Classes {

@@ -1,12 +1,14 @@
 // A stack of layers: names, parameters laid out in segments, and the forward pass in whatever surroundings give it its
 // parameters. Knows no optimizer, no data and no run.
-import { describe, MinibatchError } from "../errors.ts";
+import { checkOptions, describe, MinibatchError } from "../errors.ts";
+import { reachable } from "../graph/graph.ts";
 import { scoped, source, type Value } from "../ops/define.ts";
-import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
+import { checkShape, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { asTensor, type Tensor, type Variable } from "../tensor.ts";
-import { type Init, initFor, init as inits } from "./init.ts";
+import { checkInit, type Init, initFor, init as inits } from "./init.ts";
 import { isLayer, type LayerDefinition, type OwnContext } from "./layer.ts";
 import { activations, transparent } from "./layers.ts";
+import { tracedState } from "./state.ts";
 
 /** A segment is a contiguous range of parameters with one policy: regularised, not regularised, or not trained. */
 export type SegmentName = "decay" | "plain" | "frozen";
@@ -79,18 +81,17 @@ export class Network {
     return this.#structure;
   }
 
-  /** The structure for this shape of input, found by tracing shapes once. Throws when it was built for another. */
+  /** The structure for this shape of input, found by tracing shapes. Throws when the network was built for another. */
+  structureFor(inputShape: Shape): Structure {
+    const built = this.#structure;
+    if (!built) return this.#traceShapes(inputShape);
+    if (sameShape(built.inputShape, inputShape)) return built;
+    throw new MinibatchError(`model: it was built for examples of shape ${show(built.inputShape)}, got ${show(inputShape)}`, "SHAPE");
+  }
+
+  /** From here on the network is for this shape of input. */
   build(inputShape: Shape): Structure {
-    if (this.#structure) {
-      if (!sameShape(this.#structure.inputShape, inputShape)) {
-        throw new MinibatchError(
-          `model: it was built for examples of shape ${show(this.#structure.inputShape)}, got ${show(inputShape)}`,
-          "SHAPE",
-        );
-      }
-      return this.#structure;
-    }
-    this.#structure = this.#traceShapes(inputShape);
+    this.#structure = this.structureFor(inputShape);
     return this.#structure;
   }
 
@@ -103,11 +104,6 @@ export class Network {
     const sizes: Record<SegmentName, number> = { decay: 0, plain: 0, frozen: 0 };
     const layers: { name: string; kind: string; outputShape: Shape; parameters: number; note: string }[] = [];
     const hole = (name: string, shape: Shape) => asTensor(source({ kind: "argument", name }, { shape, dtype: "f32" }));
-    const stand = (name: string, shape: Shape): Variable => {
-      const value = hole(name, shape) as Variable;
-      Object.defineProperty(value, "assign", { value: () => undefined });
-      return value;
-    };
     // Two rows: enough for every shape, and batch statistics are defined.
     let x = hole("x", [2, ...inputShape]);
     this.layers.forEach((layer, i) => {
@@ -115,6 +111,9 @@ export class Network {
       const first = parameters.length;
       const own: Pick<OwnContext, "param" | "state"> = {
         param: (key, shape, options = {}) => {
+          checkOptions(`${name}: param("${key}")`, options, ["init", "decay", "trainable"]);
+          checkInit(`${name}: param("${key}")`, options.init);
+          checkShape(`${name}: param("${key}")`, shape);
           const full = `${name}.${checkName(name, key)}`;
           const known = parameters.find((p) => p.name === full);
           if (known) return hole(full, shape);
@@ -130,9 +129,12 @@ export class Network {
           return hole(full, shape);
         },
         state: (key, shape, options = {}) => {
+          checkOptions(`${name}: state("${key}")`, options, ["init"]);
+          checkInit(`${name}: state("${key}")`, options.init);
+          checkShape(`${name}: state("${key}")`, shape);
           const full = `${name}.${checkName(name, key)}`;
           if (!states.some((s) => s.name === full)) states.push({ name: full, shape: [...shape], init: options.init ?? inits.zeros() });
-          return stand(full, shape);
+          return tracedState(hole(full, shape), full);
         },
       };
       x = this.#apply(i, x, { ...own, training: true, dropout: (value) => value });
@@ -143,7 +145,17 @@ export class Network {
           : "";
       layers.push({ name, kind: layer.kind, outputShape: x.shape.slice(1), parameters: count, note });
     });
+    this.#checkCaptures(x);
     return { inputShape: [...inputShape], outputShape: x.shape.slice(1), parameters, states, segments: sizes, layers };
+  }
+
+  /** A variable inside a layer would be frozen at its value of now and never learn. */
+  #checkCaptures(output: Value): void {
+    const captured = reachable([output]).find(({ source: from }) => from?.kind === "variable")?.source;
+    if (captured?.kind !== "variable") return;
+    throw new MinibatchError(
+      `model: a layer uses the variable ${captured.name}, which the model would not train; ask for it with param() in layer(...), or use ${captured.name}.detach()`,
+    );
   }
 
   /** Runs all layers on a batch x [m, ...]. */

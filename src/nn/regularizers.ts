@@ -1,6 +1,6 @@
 // Regularisers of the course: terms of the cost over the weights (never biases, gamma or beta), divided by the batch's
 // size m. They are traced over whole segments. Decoupled weight decay is adamW's.
-import { checkNumber, checkOptions } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Value } from "../ops/define.ts";
 import { abs, add, mul } from "../ops/elementwise.ts";
 import { sum, sumSquares } from "../ops/reduce.ts";
@@ -36,6 +36,14 @@ export function elasticNet(options: { l1: number; l2: number }): Regularizer {
     l1: checkNumber("elasticNet", "l1", options.l1, { min: 0 }),
     l2: checkNumber("elasticNet", "l2", options.l2, { min: 0 }),
   } as RegularizerDefinition;
+}
+
+/** The regulariser as the library holds it; anything else is refused. */
+export function checkRegularizer(where: string, value: unknown): RegularizerDefinition | undefined {
+  if (value === undefined) return undefined;
+  const { l1: first, l2: second } = (value ?? {}) as Partial<RegularizerDefinition>;
+  if (typeof value !== "function" && typeof first === "number" && typeof second === "number") return value as RegularizerDefinition;
+  throw new MinibatchError(`${where}: regularizer must be l2(lambda), l1(lambda) or elasticNet({ l1, l2 }), got ${describe(value)}`);
 }
 
 /** The cost's term for the weights of one segment [n] and a batch of m rows; undefined when there is nothing to add. */

@@ -53,6 +53,13 @@ export class Weights {
     return view(this.state, "f32", slot.byteOffset, sizeOf(shape)) as Float32Array;
   }
 
+  /** Whether every parameter is a finite number: a sum is not finite when one of them is not. */
+  finite(): boolean {
+    let sum = 0;
+    for (const x of new Float32Array(this.theta.buffer, this.theta.byteOffset, this.theta.byteLength / 4)) sum += x;
+    return Number.isFinite(sum);
+  }
+
   copy(): Weights {
     const made = new Weights(this.structure);
     made.set(this);

@@ -3,13 +3,13 @@
 import { compile } from "../compile.ts";
 import { type FloatType, isFloat, newArray } from "../dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
-import { type Box, source, Value } from "../ops/define.ts";
+import { Value } from "../ops/define.ts";
 import { clip } from "../ops/elementwise.ts";
 import { reshape } from "../ops/movement.ts";
 import { evaluate } from "../run/evaluate.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
 import { boxOf, clipByGlobalNorm, fromArray, gradients, type Tensor, type Variable, type VariableValue, variable } from "../tensor.ts";
-import { currentTrace } from "../trace.ts";
+import { currentTrace, supplied } from "../trace.ts";
 import { adagradRule, adamRule, momentumRule, rmspropRule, sgdRule, type UpdateRule } from "./rules.ts";
 import { checkRate, rateAt, type Schedule } from "./schedules.ts";
 
@@ -27,16 +27,19 @@ export interface OptimizerOptions {
 export interface Optimizer {
   readonly kind: string;
   /**
-   * One step: evaluates every gradient, then assigns all variables at once. Each call counts as a step, and for
-   * schedules as an epoch.
+   * One step: evaluates every gradient, then assigns all variables at once. Steps are counted for each variable;
+   * for schedules each counts as an epoch too.
    */
   apply<const V extends readonly Variable[]>(variables: V, gradients: { readonly [K in keyof V]: Tensor }): void;
   /** A function that makes one step downhill on a cost, traced once, and returns the cost before it. */
   minimize<A extends Tensor[]>(cost: (...args: A) => Tensor, variables: readonly Variable[]): (...args: A) => Tensor;
 }
 
-/** State that an optimizer keeps for one variable: vectors, zero at first. */
-type Slots = readonly Variable[];
+/** What an optimizer keeps for one variable: vectors, zero at first, and how many steps they have seen. */
+interface Kept {
+  readonly slots: readonly Variable[];
+  steps: number;
+}
 
 export class OptimizerRecipe implements Optimizer {
   readonly kind: string;
@@ -46,8 +49,7 @@ export class OptimizerRecipe implements Optimizer {
   readonly clipValue: number | undefined;
   /** What it was made with, for comparing runs. */
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly #slots = new WeakMap<object, Slots>();
-  #steps = 0;
+  readonly #kept = new WeakMap<object, Kept>();
 
   constructor(rule: UpdateRule, options: OptimizerOptions, settings: Readonly<Record<string, unknown>>) {
     const { clipNorm, clipValue } = options;
@@ -77,27 +79,33 @@ export class OptimizerRecipe implements Optimizer {
     const trace = currentTrace();
     const assigned: { box: VariableValue; value: Value }[] = [];
     boxes.forEach((box, i) => {
-      const slots = this.#slotsOf(box);
+      if (trace?.assignments.has(box)) {
+        throw new MinibatchError(
+          `${where}: ${box.name} is moved twice in one traced function; add the costs or the gradients, or compile two functions`,
+        );
+      }
+      const kept = this.#keptFor(box);
       const n = sizeOf(box.shape);
       const flat = (v: Value) => reshape(v, [n]);
-      const next = this.rule.update(flat(box), flat(clipped[i] as Value), slots, this.#scalars(box.dtype as FloatType), true);
+      const next = this.rule.update(flat(box), flat(clipped[i] as Value), kept.slots, this.#scalars(box.dtype as FloatType, kept), true);
       assigned.push({ box, value: reshape(next.theta, box.shape) });
       next.slots.forEach((value, s) => {
-        assigned.push({ box: boxOf(where, slots[s]), value });
+        assigned.push({ box: boxOf(where, kept.slots[s]), value });
       });
     });
+    const count = () => {
+      for (const box of boxes) this.#keptFor(box).steps++;
+    };
     if (trace) {
       for (const { box, value } of assigned) trace.assign(box, value);
-      trace.after(() => {
-        this.#steps++;
-      });
+      trace.after(count);
       return;
     }
     const data = evaluate(assigned.map(({ value }) => value));
     assigned.forEach(({ box }, i) => {
       box.store(data[i] as Float32Array<ArrayBuffer>);
     });
-    this.#steps++;
+    count();
   }
 
   minimize<A extends Tensor[]>(cost: (...args: A) => Tensor, variables: readonly Variable[]): (...args: A) => Tensor {
@@ -118,35 +126,33 @@ export class OptimizerRecipe implements Optimizer {
     return clipNorm === undefined ? limited : clipByGlobalNorm(limited, clipNorm);
   }
 
-  #slotsOf(box: VariableValue): Slots {
-    let slots = this.#slots.get(box);
-    if (!slots) {
-      slots = this.rule.slots.map((name) =>
-        variable(fromArray(newArray(box.dtype, sizeOf(box.shape)), [sizeOf(box.shape)]), { name: `${box.name}.${name}` }),
-      );
-      this.#slots.set(box, slots);
+  #keptFor(box: VariableValue): Kept {
+    let kept = this.#kept.get(box);
+    if (!kept) {
+      const n = sizeOf(box.shape);
+      const zero = (name: string) => variable(fromArray(newArray(box.dtype, n), [n]), { name: `${box.name}.${name}` });
+      kept = { slots: this.rule.slots.map(zero), steps: 0 };
+      this.#kept.set(box, kept);
     }
-    return slots;
+    return kept;
   }
 
-  #scalars(dtype: FloatType): { learningRate: Value; others: Value[] } {
-    const next = () => ({ step: this.#steps + 1, epoch: this.#steps + 1 });
+  /** Numbers of the next step; a traced function asks for them at every call. */
+  #scalars(dtype: FloatType, kept: Kept): { learningRate: Value; others: Value[] } {
+    const next = () => ({ step: kept.steps + 1, epoch: kept.steps + 1 });
+    const scalar = (name: string, value: () => number) => {
+      const current = () => {
+        const out = newArray(dtype, 1);
+        out[0] = value();
+        return out;
+      };
+      return supplied(name, { shape: [], dtype }, { current });
+    };
     return {
-      learningRate: liveScalar("learningRate", dtype, () => rateAt(this.learningRate, next())),
-      others: this.rule.scalars.map((name, i) => liveScalar(name, dtype, () => this.rule.scalarsAt(next().step)[i] as number)),
+      learningRate: scalar("learningRate", () => rateAt(this.learningRate, next())),
+      others: this.rule.scalars.map((name, i) => scalar(name, () => this.rule.scalarsAt(next().step)[i] as number)),
     };
   }
-}
-
-/** A number that a compiled function asks for at every call. */
-function liveScalar(name: string, dtype: FloatType, value: () => number): Value {
-  const current = () => {
-    const out = newArray(dtype, 1);
-    out[0] = value();
-    return out;
-  };
-  const box: Box = { current };
-  return source({ kind: "variable", box, name, data: current() }, { shape: [], dtype });
 }
 
 const common = ["learningRate", "clipNorm", "clipValue"];

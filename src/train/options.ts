@@ -2,7 +2,7 @@
 import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "../nn/losses.ts";
-import type { Regularizer, RegularizerDefinition } from "../nn/regularizers.ts";
+import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { type Optimizer, type OptimizerRecipe, recipeOf } from "../optim/optimizers.ts";
 import { checkSeed } from "../random.ts";
 import { executor } from "../run/backend.ts";
@@ -113,13 +113,6 @@ function optional(name: string, value: number | undefined): number | undefined {
   return value === undefined ? undefined : checkNumber("fit", name, value, { above: 0 });
 }
 
-function checkRegularizer(value: unknown): RegularizerDefinition | undefined {
-  if (value === undefined) return undefined;
-  const { l1, l2 } = (value ?? {}) as Partial<RegularizerDefinition>;
-  if (typeof l1 === "number" && typeof l2 === "number") return value as RegularizerDefinition;
-  throw new MinibatchError(`fit: regularizer must be l2(lambda), l1(lambda) or elasticNet({ l1, l2 }), got ${describe(value)}`);
-}
-
 function checkEarlyStopping(value: EarlyStopping | undefined, dev: Dataset | undefined): Settings["earlyStopping"] {
   if (value === undefined) return undefined;
   checkOptions("fit: earlyStopping", value, ["patience", "minDelta", "restoreBest", "watch"]);
@@ -172,7 +165,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     dev,
     loss: lossDefinition("fit", o.loss),
     recipe: recipeOf("fit", o.optimizer),
-    regularizer: checkRegularizer(o.regularizer),
+    regularizer: checkRegularizer("fit", o.regularizer),
     batchSize: batchSize === "all" ? rows : Math.min(batchSize, rows),
     epochs: checkNumber("fit", "epochs", o.epochs, { whole: true, min: 1 }),
     seed: checkSeed("fit", o.seed ?? 0),

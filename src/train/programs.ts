@@ -7,13 +7,14 @@ import type { Layout, MemoryName } from "../graph/layout.ts";
 import { type Program, program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
 import type { LossDefinition } from "../nn/losses.ts";
-import type { Metric } from "../nn/metrics.ts";
+import { judged, type Metric } from "../nn/metrics.ts";
 import type { Network, ParameterEntry, SegmentName, StateEntry, Structure, Surroundings } from "../nn/network.ts";
 import { penalty, type RegularizerDefinition } from "../nn/regularizers.ts";
+import { tracedState } from "../nn/state.ts";
 import { weightLayout } from "../nn/weights.ts";
-import { source, Value, type ValueType } from "../ops/define.ts";
+import { source, type Value, type ValueType } from "../ops/define.ts";
 import { dropout } from "../ops/dropout.ts";
-import { add, cast, clip, mul, sqrt } from "../ops/elementwise.ts";
+import { add, clip, mul, sqrt } from "../ops/elementwise.ts";
 import { gatherRows } from "../ops/movement.ts";
 import { sumSquares } from "../ops/reduce.ts";
 import type { UpdateRule } from "../optim/rules.ts";
@@ -66,29 +67,6 @@ function memory(layout: Layout, name: MemoryName, slot: string): Value {
   return source({ kind: "memory", memory: name, name: slot }, layout.find(name, slot));
 }
 
-/** A statistic in a traced step: reading gives the value before it, assigning keeps another for the next. */
-class TracedState extends Value {
-  readonly name: string;
-  readonly #stores: Store[] | undefined;
-  constructor(at: Value, name: string, stores: Store[] | undefined) {
-    super(at.node, at.index);
-    this.name = name;
-    this.#stores = stores;
-  }
-  override snapshot(): Value {
-    return new Value(this.node, this.index);
-  }
-  assign(value: Value): void {
-    if (!this.#stores) return;
-    const before = this.#stores.findIndex((s) => s.memory === "state" && s.name === this.name);
-    if (before >= 0) this.#stores.splice(before, 1);
-    this.#stores.push({ value: value.snapshot(), memory: "state", name: this.name });
-  }
-  value(): Value {
-    return this.snapshot();
-  }
-}
-
 /** Parameters as views of their segments, statistics as slots of `state`. */
 function inMemory(
   layout: Layout,
@@ -97,8 +75,16 @@ function inMemory(
 ): Pick<Surroundings, "param" | "state"> {
   return {
     param: ({ segment, offset, shape }: ParameterEntry): Tensor => asTensor(view(segments.get(segment) as Value, offset, shape)),
-    state: ({ name }: StateEntry): Variable => new TracedState(memory(layout, "state", name), name, stores) as unknown as Variable,
+    state: ({ name }: StateEntry): Variable =>
+      tracedState(memory(layout, "state", name), name, stores && ((value) => keepState(stores, name, value))),
   };
+}
+
+/** The last assignment of a step wins. */
+function keepState(stores: Store[], name: string, value: Value): void {
+  const before = stores.findIndex((s) => s.memory === "state" && s.name === name);
+  if (before >= 0) stores.splice(before, 1);
+  stores.push({ value, memory: "state", name });
 }
 
 function segmentSources(layout: Layout): Map<SegmentName, Value> {
@@ -124,7 +110,7 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   const { network, structure, data, loss, rule, regularizer, metrics } = spec;
   const layout = weightLayout(structure);
   const stores: Store[] = [];
-  const scalar = { shape: [], dtype: "f32" } as const;
+  const _scalar = { shape: [], dtype: "f32" } as const;
   const used = trainable.filter((name) => structure.segments[name] > 0);
   for (const name of used) {
     const type = layout.find("theta", name);
@@ -173,8 +159,7 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   keep("loss", cost);
   keep("error", errorOf(loss, output, labels, dataLoss));
   keep("gradientNorm", norm ?? asTensor(dataLoss).mul(0));
-  for (const [name, metric] of Object.entries(metrics))
-    keep(`metric.${name}`, asTensor(cast(metric(output, labels), "f32")).reshape(scalar.shape));
+  for (const [name, metric] of Object.entries(metrics)) keep(`metric.${name}`, judged(name, metric, output, labels).reshape([]));
   const offset = (name: string) => layout.find("out", name).byteOffset;
   return {
     program: program(stores, layout),

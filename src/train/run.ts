@@ -37,7 +37,10 @@ interface Reader<E> {
   next: number;
   /** Training waits for this reader at the end of an epoch. */
   holds: boolean;
-  waiting: { resolve(result: IteratorResult<E, void>): void; reject(error: unknown): void } | undefined;
+  /** Asked for and not answered yet, in order. */
+  readonly waiting: { resolve(result: IteratorResult<E, void>): void; reject(error: unknown): void }[];
+  /** It was told the end, the failure, or that nobody listens any more. */
+  over: boolean;
 }
 
 interface Command {
@@ -110,7 +113,7 @@ export class RunControl<E> {
 
   /** Whether no loop still works on an epoch: each that holds the run has asked for the next. */
   released(): boolean {
-    for (const reader of this.#readers) if (reader.holds && !reader.waiting) return false;
+    for (const reader of this.#readers) if (reader.holds && !reader.waiting.length) return false;
     return true;
   }
 
@@ -124,48 +127,61 @@ export class RunControl<E> {
   settle(outcome: { error?: unknown }): boolean {
     this.#settled = outcome;
     for (let command = this.#commands.shift(); command; command = this.#commands.shift()) command.drop();
-    const told = "error" in outcome && [...this.#readers].some((reader) => reader.waiting);
+    const told = "error" in outcome && [...this.#readers].some((reader) => reader.waiting.length > 0);
     for (const reader of this.#readers) this.#serve(reader);
+    this.#tellEnded();
     return told;
   }
 
+  /** Resolves when the run has settled, however; nothing counts as handled by it. */
+  readonly ended: Promise<void>;
+  #tellEnded: () => void = () => undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#tellEnded = resolve;
+    });
+  }
+
   #serve(reader: Reader<E>): void {
-    const { waiting } = reader;
-    if (!waiting) return;
-    if (reader.next < this.epochs.length) {
-      reader.waiting = undefined;
-      waiting.resolve({ done: false, value: this.epochs[reader.next++] as E });
-    } else if (this.#settled) {
-      reader.waiting = undefined;
-      this.#readers.delete(reader);
-      if ("error" in this.#settled) waiting.reject(this.#settled.error);
+    while (reader.waiting.length && (reader.next < this.epochs.length || this.#settled || reader.over)) {
+      const waiting = reader.waiting.shift() as Reader<E>["waiting"][number];
+      if (!reader.over && reader.next < this.epochs.length) {
+        waiting.resolve({ done: false, value: this.epochs[reader.next++] as E });
+        continue;
+      }
+      const failed = !reader.over && this.#settled !== undefined && "error" in this.#settled;
+      this.#close(reader);
+      if (failed) waiting.reject((this.#settled as { error: unknown }).error);
       else waiting.resolve({ done: true, value: undefined });
     }
   }
 
+  #close(reader: Reader<E>): void {
+    reader.over = true;
+    this.#readers.delete(reader);
+  }
+
   reader(onLeave: () => Promise<void>, onFailure: () => void): AsyncIterator<E, void, undefined> {
-    const reader: Reader<E> = { next: 0, holds: true, waiting: undefined };
+    const reader: Reader<E> = { next: 0, holds: true, waiting: [], over: false };
     this.#readers.add(reader);
-    let left = false;
     return {
-      next: () => {
-        if (left) return Promise.resolve({ done: true, value: undefined });
-        return new Promise((resolve, reject) => {
-          reader.waiting = {
+      next: () =>
+        new Promise((resolve, reject) => {
+          reader.waiting.push({
             resolve,
             reject: (error) => {
               onFailure();
               reject(error);
             },
-          };
+          });
           this.#serve(reader);
           this.#wake?.();
-        });
-      },
+        }),
       return: async () => {
-        if (!left) {
-          left = true;
-          this.#readers.delete(reader);
+        if (!reader.over) {
+          this.#close(reader);
+          this.#serve(reader);
           this.#wake?.();
           await onLeave();
         }
@@ -229,10 +245,7 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
     const leave = async () => {
       this.stop();
       // Ends when the run has ended, so that a second fit may follow at once; a failure is for whoever awaits the run.
-      await super.then(
-        () => undefined,
-        () => undefined,
-      );
+      await this.#reins.ended;
     };
     return this.#reins.reader(leave, () => this.#handled());
   }

@@ -18,12 +18,18 @@ export interface Table {
   readonly input: Uint8Array;
 }
 
+/** Beyond this a number is infinite in f32. */
+const largest = 3.4028234663852886e38;
+
 function checkFinite(where: string, x: TypedArray, shape: Shape): void {
   if (x instanceof Uint8Array || x instanceof Int32Array) return;
   const width = sizeOf(shape.slice(1));
   for (let i = 0; i < x.length; i++) {
-    if (Number.isFinite(x[i])) continue;
-    throw new MinibatchError(`${where}: x must hold finite numbers, got ${x[i]} in row ${Math.floor(i / width)}, element ${i % width}`);
+    const value = x[i] as number;
+    if (Math.abs(value) <= largest) continue;
+    const place = `in row ${Math.floor(i / width)}, element ${i % width}`;
+    if (Number.isFinite(value)) throw new MinibatchError(`${where}: x must hold numbers that f32 can hold, got ${value} ${place}`);
+    throw new MinibatchError(`${where}: x must hold finite numbers, got ${value} ${place}`);
   }
 }
 

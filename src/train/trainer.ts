@@ -1,13 +1,14 @@
 // The training loop: writes rows, rates and keys for a chunk of steps, makes one call for it, reads losses back, and
 // decides at the boundaries. All policy of a run is here; executors only run steps.
 import { MinibatchError } from "../errors.ts";
+import { judged } from "../nn/metrics.ts";
 import type { Network, Structure } from "../nn/network.ts";
 import { penaltyOf } from "../nn/regularizers.ts";
 import type { Weights } from "../nn/weights.ts";
 import { rateAt, type Schedule } from "../optim/schedules.ts";
 import { permutation, seedWords } from "../random.ts";
 import { executor } from "../run/backend.ts";
-import { evaluate, inspected } from "../run/evaluate.ts";
+import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
@@ -79,7 +80,9 @@ export class Trainer implements Steered {
   readonly #keep: readonly number[];
   #millisecondsPerStep = 0;
   #lastFinite: Weights;
-  #best: { readonly epoch: Epoch; readonly weights: Weights | undefined } | undefined;
+  #best: Epoch | undefined;
+  /** Weights that early stopping ends with: those of the best epoch, whatever quantity it watches. */
+  #restore: Weights | undefined;
   #watched = Number.POSITIVE_INFINITY;
   #epochsWithoutBetter = 0;
 
@@ -133,13 +136,16 @@ export class Trainer implements Steered {
     let because: StoppedBecause = "epochs";
     try {
       for (let number = 1; number <= settings.epochs; number++) {
-        await control.wait(this, () => !control.paused || control.stopping);
-        this.#checkSignal();
+        await this.#goAhead();
         if (control.stopping && this.#step > 0) {
           because = "stop";
           break;
         }
         const finite = await this.#epoch(number);
+        if (finite === undefined) {
+          because = "stop";
+          break;
+        }
         const epoch = control.epochs.at(-1) as Epoch;
         await settings.onEpoch?.(epoch, this.#parts.handle());
         await control.wait(this, () => control.released() || control.stopping || settings.signal?.aborted === true);
@@ -159,21 +165,28 @@ export class Trainer implements Steered {
       }
     } finally {
       progress.end();
+      // Whatever ended the run: the weights of the best epoch, where early stopping asks for them.
+      if (this.#restore) this.#publish(this.#restore);
     }
-    const best = this.#best as { epoch: Epoch; weights: Weights | undefined };
     if (because === "not finite") {
       console.error(
         `minibatch: training is not finite any more (epoch ${control.epochs.length}, step ${this.#step}); the weights are those of the ${control.epochs.length > 1 ? "last finite epoch" : "start"}. A smaller learning rate or clipNorm may help.`,
       );
     }
-    if (settings.earlyStopping?.restoreBest && best.weights) this.#publish(best.weights);
     return {
       epochs: control.epochs as [Epoch, ...Epoch[]],
-      best: best.epoch,
+      best: this.#best as Epoch,
       last: control.epochs.at(-1) as Epoch,
       interventions: control.interventions,
       stoppedBecause: because,
     };
+  }
+
+  /** Holds while the run is paused; throws when it is aborted. */
+  async #goAhead(): Promise<void> {
+    const { control, settings } = this.#parts;
+    await control.wait(this, () => !control.paused || control.stopping || settings.signal?.aborted === true);
+    this.#checkSignal();
   }
 
   #checkSignal(): void {
@@ -187,8 +200,8 @@ export class Trainer implements Steered {
     return copy;
   }
 
-  /** One epoch, or what a stop leaves of it; false when its numbers are not finite. */
-  async #epoch(number: number): Promise<boolean> {
+  /** One epoch, or what a stop leaves of it: false when its numbers are not finite, undefined when a stop left no step. */
+  async #epoch(number: number): Promise<boolean | undefined> {
     const { settings, control, table, progress } = this.#parts;
     const began = performance.now();
     const order = this.#order(number);
@@ -196,8 +209,7 @@ export class Trainer implements Steered {
     let at = 0;
     let finite = true;
     while (at < table.rows && finite) {
-      await control.wait(this, () => !control.paused || control.stopping || settings.signal?.aborted === true);
-      this.#checkSignal();
+      await this.#goAhead();
       // A run stopped before its first step still makes one: an epoch without steps would have nothing to record.
       if (control.stopping && this.#step > 0) break;
       const size = Math.min(settings.batchSize, table.rows - at);
@@ -208,6 +220,8 @@ export class Trainer implements Steered {
       finite = Number.isFinite(sums.loss) && Number.isFinite(sums.gradientNorm);
       progress.step(number, at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
+    if (!sums.rows) return undefined;
+    finite &&= this.#weights.finite();
     if (!finite) this.#weights.set(this.#lastFinite);
     // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
     this.#lastFinite = this.#publish(this.#weights);
@@ -235,13 +249,13 @@ export class Trainer implements Steered {
     return finite;
   }
 
-  /** Keeps the best epoch, its weights when they are to be restored, and counts epochs without a better one. */
+  /** Keeps the best epoch, the weights to end with, and counts epochs without a better value. */
   #judge(epoch: Epoch): void {
     const { earlyStopping } = this.#parts.settings;
-    if (!this.#best || betterEpoch(epoch, this.#best.epoch)) {
-      this.#best = { epoch, weights: earlyStopping?.restoreBest ? this.#lastFinite : undefined };
-    }
+    const best = !this.#best || betterEpoch(epoch, this.#best);
+    if (best) this.#best = epoch;
     if (!earlyStopping) return;
+    if (best && earlyStopping.restoreBest) this.#restore = this.#lastFinite;
     const value = epoch[earlyStopping.watch] ?? Number.NaN;
     if (value < this.#watched - earlyStopping.minDelta) {
       this.#watched = value;
@@ -258,8 +272,7 @@ export class Trainer implements Steered {
     const metrics: Record<string, number> = {};
     if (outputs && devLabels) {
       const tensor = fromArray(outputs, [devLabels.shape[0] as number, ...structure.outputShape]);
-      for (const [name, metric] of Object.entries(settings.metrics))
-        metrics[name] = (evaluate([metric(tensor, devLabels)])[0] as Float32Array)[0] as number;
+      for (const [name, metric] of Object.entries(settings.metrics)) metrics[name] = judged(name, metric, tensor, devLabels).item();
     }
     return { loss: loss + penaltyOf(settings.regularizer, this.#weights, settings.batchSize), error, metrics };
   }
