@@ -21,8 +21,9 @@
 namespace minibatch {
 namespace {
 
-// Waking a sleeping thread takes 30 to 50 us and a system call of the waker; a training step's gaps between two
-// parallel phases are shorter. Spinning much longer would only take the processor from the event loop.
+// Waking a sleeping thread takes 30 to 50 us and a system call of the waker. Between two parallel phases of a training
+// step one thread works alone for up to 100 us (batch norm, dropout, their gradients); 40 us here cost 7 % of such a
+// step. Spinning much longer would only take the processor from the event loop.
 constexpr auto kSpin = std::chrono::microseconds(200);
 // The clock costs as much as a pause: it is read once in so many.
 constexpr int kPausesPerLook = 32;

@@ -52,15 +52,15 @@ MB_INLINE PhiloxWords Philox(U64x8 block, const DropoutKey& key) {
 
 // The mask of one group: bit i % 8 of byte i / 8 says whether element i is kept.
 MB_INLINE void GroupMask(int64_t group, const DropoutKey& key, uint32_t threshold, uint8_t* mask) {
-  const U32x16 limit = SetU32(threshold << 16);
   for (int b = 0; b < 4; b++) {
     const uint64_t block = static_cast<uint64_t>(group) * 64 + static_cast<uint64_t>(b) * 16;
     const PhiloxWords even = Philox(IotaU64(block, 2), key), odd = Philox(IotaU64(block + 1, 2), key);
     const U32x16 words[4] = {Interleave(even.x0, odd.x0), Interleave(even.x1, odd.x1), Interleave(even.x2, odd.x2), Interleave(even.x3, odd.x3)};
 #pragma GCC unroll 4
     for (int w = 0; w < 4; w++) {
-      // A 16-bit draw is below the threshold when it is with zeros (or any lower bits) behind it below the threshold shifted alike.
-      const uint16_t low = static_cast<uint16_t>(LessBits(ShiftLeft16(words[w]), limit)), high = static_cast<uint16_t>(LessBits(words[w], limit));
+      uint32_t below_low, below_high;
+      HalvesBelow(words[w], threshold, &below_low, &below_high);
+      const uint16_t low = static_cast<uint16_t>(below_low), high = static_cast<uint16_t>(below_high);
       __builtin_memcpy(mask + (2 * w) * 8 + b * 2, &low, 2);
       __builtin_memcpy(mask + (2 * w + 1) * 8 + b * 2, &high, 2);
     }

@@ -240,6 +240,10 @@ MB_INLINE U64x8 Xor3(U64x8 a, U64x8 b, U64x8 c) { return {_mm512_ternarylogic_ep
 MB_INLINE U32x16 Interleave(U64x8 even, U64x8 odd) {
   return {_mm512_mask_mov_epi32(even.r, 0xaaaa, _mm512_slli_epi64(odd.r, 32))};
 }
-MB_INLINE U32x16 SetU32(uint32_t x) { return {_mm512_set1_epi32(static_cast<int32_t>(x))}; }
-MB_INLINE U32x16 ShiftLeft16(U32x16 a) { return {_mm512_slli_epi32(a.r, 16)}; }
-MB_INLINE uint32_t LessBits(U32x16 a, U32x16 b) { return _mm512_cmplt_epu32_mask(a.r, b.r); }
+// Of each lane of a, whether its low and its high 16 bits are below a threshold under 65536: a bit per lane.
+MB_INLINE void HalvesBelow(U32x16 a, uint32_t threshold, uint32_t* low, uint32_t* high) {
+  // Whatever stands below the high half does not change how it compares with a limit that has zeros there.
+  const __m512i limit = _mm512_set1_epi32(static_cast<int32_t>(threshold << 16));
+  *high = _mm512_cmplt_epu32_mask(a.r, limit);
+  *low = _mm512_cmplt_epu32_mask(_mm512_slli_epi32(a.r, 16), limit);
+}

@@ -262,19 +262,20 @@ MB_INLINE U64x8 IotaU64(uint64_t base, uint64_t step) {
 #define MB_HIGH_HALF(x) x >> 32
 #define MB_XOR3(x, y, z) x ^ (y ^ z)
 #define MB_INTERLEAVE(x, y) (W4)((x & 0xffffffffu) | (y << 32))
-#define MB_LEFT16(x) x << 16
 MB_INLINE U64x8 Add(U64x8 a, U64x8 b) { return MB_PARTS2(MB_ADD); }
 MB_INLINE U64x8 MulLow32(U64x8 a, U64x8 b) { return MB_PARTS2(PartMulLow32); }
 MB_INLINE U64x8 HighHalf(U64x8 a) { return MB_PARTS1(MB_HIGH_HALF); }
 MB_INLINE U64x8 Xor3(U64x8 a, U64x8 b, U64x8 c) { return MB_PARTS3(MB_XOR3); }
 // The low words of even and odd, taken in turn.
 MB_INLINE U32x16 Interleave(U64x8 a, U64x8 b) { return MB_PARTS2(MB_INTERLEAVE); }
-MB_INLINE U32x16 SetU32(uint32_t x) {
-  const W4 r{x, x, x, x};
-  return {{r, r, r, r}};
+// Of each lane of a, whether its low and its high 16 bits are below a threshold under 65536: a bit per lane.
+#define MB_HIGH_BELOW(x) (I4)(x < limit)
+#define MB_LOW_BELOW(x) (I4)((x << 16) < limit)
+MB_INLINE void HalvesBelow(U32x16 a, uint32_t threshold, uint32_t* low, uint32_t* high) {
+  // Whatever stands below the high half does not change how it compares with a limit that has zeros there.
+  const uint32_t t = threshold << 16;
+  const W4 limit{t, t, t, t};
+  const MaskF highs = MB_PARTS1(MB_HIGH_BELOW), lows = MB_PARTS1(MB_LOW_BELOW);
+  *high = MaskBits(highs);
+  *low = MaskBits(lows);
 }
-MB_INLINE U32x16 ShiftLeft16(U32x16 a) { return MB_PARTS1(MB_LEFT16); }
-MB_INLINE uint32_t LessBits(U32x16 a, U32x16 b) {
-  return MaskBits(MaskF{{a.r[0] < b.r[0], a.r[1] < b.r[1], a.r[2] < b.r[2], a.r[3] < b.r[3]}});
-}
-
