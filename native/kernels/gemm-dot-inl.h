@@ -1,9 +1,10 @@
-// Products whose C is so narrow (16 columns at most) that vectors along a row of C would be mostly empty: dot products
-// along the depth, 32 bytes of lanes each. Knows nothing of the other tiles.
+// Products whose C is so narrow that vectors along a row of C would be half empty: dot products along the depth, 32 bytes of
+// lanes each. Knows nothing of the other tiles.
 
 // Lane l sums the p with p mod lanes = l in rising order, one FMA each; then lanes are added in halves (l and l + 4, then
 // + 2, + 1). 32 bytes on every instruction set: with 64 AVX2 would need 20 accumulators of 16 registers.
-constexpr int kDotMaxColumns = 16;
+// From 13 of 16 lanes on the other tiles win: they run near the peak and lose only the empty lanes.
+constexpr int kDotMaxColumns = 12;
 // Columns of one tile, and rows beside so many columns: accumulators 20 of 32 registers with AVX-512, 10 of 16 with AVX2
 // (a row more would not leave room for the operands), divisors of 8.
 constexpr int kDotColumns = 5;
@@ -11,7 +12,7 @@ constexpr int DotRows(int columns) {
   constexpr int kRows[3][6] = {{0, 4, 4, 2, 2, 1}, {0, 8, 4, 2, 2, 2}, {0, 8, 8, 4, 4, 4}};
   return kRows[MB_REGISTER_ISA == 3 ? 2 : MB_REGISTER_ISA == 0 ? 0 : 1][columns];
 }
-// Deeper sums are cut (part of the definition of the sum): 16 packed columns of doubles are 512 KB then.
+// Deeper sums are cut (part of the definition of the sum): 12 packed columns of doubles are 384 KB then.
 constexpr int64_t kDotDepth = 4096;
 // Below this depth the additions over lanes cost more than the empty lanes of the general tile.
 constexpr int64_t kDotMinDepth = 32;

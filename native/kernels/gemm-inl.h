@@ -30,8 +30,8 @@ constexpr int64_t kDotPieceRows = 16;
 constexpr int64_t kWholePackPieceRows = 256;
 // Where B is packed row by row, pieces read at least this much of a row in sequence.
 constexpr int64_t kWholePackPieceBytes = 1024;
-// One row block or less of a transposed B would be packed for too few rows; then roles are swapped (vectors along m, B read
-// in place as broadcasts). Above, packing is cheaper than the tiles' transposed store.
+// For so few rows packing a transposed B costs more than the transposed store of swapped roles (vectors along m, B read in place
+// as broadcasts); a transposed A with few columns of C swaps too, as its vectors along n would be half empty.
 constexpr int64_t kSwapRows = 32;
 
 enum class Path { kNothing, kFill, kDots, kTiles };

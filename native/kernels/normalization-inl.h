@@ -111,6 +111,9 @@ static int64_t NormScratch(const Call& call) {
 static int32_t NormPhases(const Call& call) { return IsSmall(GridOf(call)) ? 1 : 3; }
 static int64_t NormPieces(const Call& call, int32_t phase) { return phase == 1 ? 1 : CountUnitPieces(GridOf(call)); }
 
+// The last pass goes backwards: it begins with what the first one left in the cache.
+static int64_t InPhase(const ColumnGrid& grid, int32_t phase, int64_t unit) { return phase == 2 ? grid.units() - 1 - unit : unit; }
+
 // The worker's scratch: the tree's stack, then blocks of columns.
 template <typename T> struct NormRoom {
   T *stack, *blocks[4];
@@ -136,7 +139,7 @@ template <typename T> struct BatchNormLoop {
     const auto normalize = call.attributes[1] != 0 ? NormalizeBlock<T, true> : NormalizeBlock<T, false>;
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     for (int64_t unit = units.begin; unit < units.end; unit++) {
-      const ColumnUnit u = UnitOf(grid, unit);
+      const ColumnUnit u = UnitOf(grid, InPhase(grid, phase, unit));
       if (phase == 0) {
         T* to = partial + u.chunk * 2 * stride;
         const bool whole = grid.chunks == 1;
@@ -230,7 +233,7 @@ template <typename T> struct BatchNormGradientLoop {
     const auto differentiate = relu ? GradientOfBlock<T, true> : GradientOfBlock<T, false>;
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     for (int64_t unit = units.begin; unit < units.end; unit++) {
-      const ColumnUnit u = UnitOf(grid, unit);
+      const ColumnUnit u = UnitOf(grid, InPhase(grid, phase, unit));
       if (phase == 0) {
         T* to = partial + u.chunk * 2 * grid.columns;
         sum(in, u, room.stack, whole ? dbeta : to, whole ? dgamma : to + grid.columns);

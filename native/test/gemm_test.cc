@@ -214,6 +214,7 @@ void TestCases(char* scratch) {
       // few columns, little depth
       {0, 128, 512, 10}, {0, 128, 10, 512}, {0, 512, 128, 10}, {0, 200, 33, 16}, {0, 100, 4200, 3}, {0, 129, 65, 1}, {0, 1, 65, 1},
       {0, 65, 31, 7}, {0, 12, 8, 2000}, {0, 2000, 8, 12}, {0, 5, 520, 2}, {0, 1000, 3, 1}, {0, 100, 40, 5},
+      {0, 100, 100, 12}, {0, 100, 100, 13}, {0, 12, 100, 300}, {0, 13, 100, 300}, {0, 60, 1500, 11},
       // nothing
       {0, 0, 3, 4}, {0, 3, 0, 4}, {0, 3, 4, 0}, {0, 0, 0, 0},
       // batches
@@ -265,7 +266,7 @@ void TestRows(char* scratch) {
   const KernelTable* tables[kMaxTables];
   const int32_t table_count = UsableTables(tables);
   const int64_t most = 150, k = 790;
-  for (const int64_t n : {1, 10, 16, 17, 100, 800}) {
+  for (const int64_t n : {1, 10, 12, 13, 17, 100, 800}) {
     std::vector<T> x(static_cast<size_t>(most * k)), w(static_cast<size_t>(k * n)), y(static_cast<size_t>(most * n));
     for (T& value : x) value = static_cast<T>(Uniform());
     for (T& value : w) value = static_cast<T>(Uniform());
