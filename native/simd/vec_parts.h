@@ -177,22 +177,26 @@ template <typename T> MB_INLINE Vec<T> Pow2(Vec<T> a) {
   const Part<T> magic = SetPart<T>(sizeof(T) == 4 ? T(12583039.0) : T(6755399441056767.0));
   return MB_PARTS1(MB_POWER);
 }
-// A positive normal a = m * 2^exponent with m from sqrt(1/2) to sqrt(2).
-#define MB_SHIFTED(x) (Part<T>)((Bits<T>)x + to_half)
-#define MB_EXPONENT(x) (Part<T>)(((Bits<T>)x >> digits) | magic) - less
-#define MB_MANTISSA(x) (Part<T>)(((Bits<T>)x & low) + half)
+// A positive normal a = m * 2^exponent with m from sqrt(1/2) to sqrt(2). Other numbers give some number, so unsigned.
+#define MB_SHIFTED(x) (Part<T>)((Whole)x + to_half)
+#define MB_EXPONENT(x) (Part<T>)(((Whole)x >> digits) | magic) - less
+#define MB_MANTISSA(x) (Part<T>)(((Whole)x & low) + half)
+template <typename T> MB_INLINE Vec<T> ShiftToHalf(Vec<T> a, typename PartOf<T>::Unsigned to_half) {
+  using Whole = typename PartOf<T>::Unsigned;
+  return MB_PARTS1(MB_SHIFTED);
+}
 template <typename T> MB_INLINE Vec<T> Frexp(Vec<T> x, Vec<T>* exponent) {
   using Word = typename PartOf<T>::Word;
+  using Whole = typename PartOf<T>::Unsigned;
   constexpr bool kFloat = sizeof(T) == 4;
   constexpr Word kHalf = kFloat ? 0x3f3504f3 : static_cast<Word>(0x3fe6a09e667f3bcd);  // sqrt(1/2)
   constexpr Word kOne = kFloat ? 0x3f800000 : static_cast<Word>(0x3ff0000000000000);
   constexpr int digits = kFloat ? 23 : 52;
-  const Bits<T> half = SetBits<T>(kHalf), to_half = SetBits<T>(kOne - kHalf), low = SetBits<T>((Word{1} << digits) - 1);
+  const Whole half = (Whole)SetBits<T>(kHalf), low = (Whole)SetBits<T>((Word{1} << digits) - 1);
   // The biased exponent in the low bits of 2^23 (2^52), less 2^23 (2^52) and the bias.
-  const Bits<T> magic = SetBits<T>(kFloat ? 0x4b000000 : static_cast<Word>(0x4330000000000000));
+  const Whole magic = (Whole)SetBits<T>(kFloat ? 0x4b000000 : static_cast<Word>(0x4330000000000000));
   const Part<T> less = SetPart<T>(kFloat ? static_cast<T>(8388608.0 + 127.0) : static_cast<T>(4503599627370496.0 + 1023.0));
-  const auto shift = [&](Vec<T> a) -> Vec<T> { return MB_PARTS1(MB_SHIFTED); };
-  const Vec<T> a = shift(x);
+  const Vec<T> a = ShiftToHalf(x, (Whole)SetBits<T>(kOne - kHalf));
   *exponent = MB_PARTS1(MB_EXPONENT);
   return MB_PARTS1(MB_MANTISSA);
 }
