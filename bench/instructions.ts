@@ -1,4 +1,4 @@
-// Where a training step's time goes: every instruction of the program of network (a), each run many times on its own.
+// Where a training step's time goes: every instruction of the program of network (a), each timed in its turn.
 // For work on kernels. THREADS threads, 1 by default.
 //
 //   npm run bench -- instructions
@@ -14,7 +14,7 @@ import { trainingProgram } from "../src/train/programs.ts";
 import { keep } from "./stamp.ts";
 
 const rows = 128;
-const rounds = 41;
+const rounds = 101;
 
 export async function benchInstructions(): Promise<void> {
   const { addon } = findAddon();
@@ -60,9 +60,12 @@ export async function benchInstructions(): Promise<void> {
   const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1] as number;
   time(0, end, 20);
   const whole = median(Array.from({ length: rounds }, () => time(0, end, 2)));
+  // One after the other, as in a step: what an instruction finds in the caches is what the ones before it left.
+  const times = program.instructions.map(() => [] as number[]);
+  for (let round = 0; round < rounds; round++) times.forEach((list, i) => void list.push(time(i, i + 1, 1)));
   const found = program.instructions.map((instruction, i) => ({
     name: `${instruction.op.name} ${instruction.outputs.map((o) => `[${o.shape.join(", ")}]`).join(" ")}${instruction.scope ? ` # ${instruction.scope}` : ""}`,
-    microseconds: median(Array.from({ length: rounds }, () => time(i, i + 1, 4))),
+    microseconds: median(times[i] as number[]),
   }));
   const empty = median(Array.from({ length: rounds }, () => time(0, 0, 50)));
   for (const { name, microseconds } of found) console.log(`${(microseconds - empty).toFixed(1).padStart(8)} us  ${name}`);

@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include <algorithm>
+#include <chrono>
+
+#include "pace.h"
 
 namespace minibatch {
 namespace {
@@ -249,11 +252,13 @@ struct Program::State {
     Call call;
     void (*run)(const Call& call, int32_t phase, int64_t begin, int64_t end, Worker& worker);
     const int64_t* pieces;  // per phase
+    Pace* paces;            // per phase
     int32_t phases;
     bool single;  // one phase of one piece
   };
   std::vector<Slice> slices;
   std::vector<Operation> operations;
+  std::vector<Pace> paces;  // of pieces_, item by item
   // Slices of this run that move from step to step, and by how much.
   struct Moving {
     int64_t slice;
@@ -339,6 +344,7 @@ std::unique_ptr<Program::State> Program::TakeState() const {
   }
   state->slices = slices_;
   state->operations.resize(instructions_.size());
+  state->paces.resize(pieces_.size());
   for (size_t i = 0; i < instructions_.size(); i++) {
     const Instruction& instruction = instructions_[i];
     if (instruction.kernel == nullptr) continue;
@@ -346,6 +352,7 @@ std::unique_ptr<Program::State> Program::TakeState() const {
     operation.call = CallOf(instruction, state->slices.data() + instruction.slices, state->scratch);
     operation.run = instruction.kernel->run;
     operation.pieces = pieces_.data() + instruction.phase_begin;
+    operation.paces = state->paces.data() + instruction.phase_begin;
     operation.phases = instruction.phases;
     operation.single = instruction.phases == 1 && operation.pieces[0] == 1;
   }
@@ -387,6 +394,21 @@ RunResult Program::Run(const RunRequest& request) const {
     phase.operation->run(phase.operation->call, phase.phase, begin, end, worker);
   };
   Worker& leader = crew.leader();
+  const auto run_phase = [&](const State::Operation* operation, int32_t phase) {
+    const int64_t pieces = operation->pieces[phase];
+    const Phase now{operation, phase};
+    if (request.threads == 1 || pieces <= 1) {
+      crew.Run({run_pieces, &now, pieces});
+      return;
+    }
+    using Clock = std::chrono::steady_clock;
+    Pace& pace = operation->paces[phase];
+    const Pace::Turn turn = pace.Next();
+    const Clock::time_point began = turn.timed ? Clock::now() : Clock::time_point();
+    if (turn.way == Pace::kAlone) run_pieces(&now, 0, pieces, leader);
+    else crew.Run({run_pieces, &now, pieces});
+    if (turn.timed) pace.Took(turn.way, std::chrono::duration<float, std::nano>(Clock::now() - began).count());
+  };
   const State::Operation* const first = state->operations.data() + request.first;
   const State::Operation* const last = state->operations.data() + request.last;
   const auto abandoned = [&request] { return request.abandoned != nullptr && request.abandoned->load(std::memory_order_relaxed); };
@@ -398,10 +420,7 @@ RunResult Program::Run(const RunRequest& request) const {
       if (operation->single) {
         operation->run(operation->call, 0, 0, 1, leader);
       } else {
-        for (int32_t phase = 0; phase < operation->phases; phase++) {
-          const Phase now{operation, phase};
-          crew.Run({run_pieces, &now, operation->pieces[phase]});
-        }
+        for (int32_t phase = 0; phase < operation->phases; phase++) run_phase(operation, phase);
       }
       if (leader.bad_index >= 0 || leader.bad_bound >= 0) {
         const int64_t index = operation - state->operations.data();

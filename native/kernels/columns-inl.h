@@ -7,8 +7,11 @@ constexpr int64_t kLeafRows = 8;
 constexpr int kLeafUnroll = kVecRegisters >= 8 ? 8 : 1;
 // Columns worked on together: the stack of a tree of a million rows (18 levels of two values) is 36 KB.
 template <typename T> constexpr int64_t kBlockColumns = 1024 / static_cast<int64_t>(sizeof(T));
-// Rows of a piece where there are several. 256 rows of a block of columns are a piece's worth (kPieceElements).
+// Rows of a chunk where there are several. Fewer elements than these stay one chunk: they need no second phase.
 constexpr int64_t kChunkRows = 256;
+constexpr int64_t kChunkElements = 196608;
+// Where there is little to share, blocks are narrower, down to eight lines of 64 bytes.
+constexpr int64_t kFewUnits = 4;
 
 // The cut of [outer, rows, columns] into units (matrix, chunk of rows, block of columns), blocks first.
 struct ColumnGrid {
@@ -22,12 +25,15 @@ template <typename T> static ColumnGrid CutColumns(int64_t outer, int64_t rows, 
   g.outer = outer;
   g.rows = rows;
   g.columns = columns;
-  g.block_columns = kBlockColumns<T>;
-  g.blocks = (columns + g.block_columns - 1) / g.block_columns;
-  // Little work is one piece and needs no second phase.
-  const bool small = outer * rows * columns <= 3 * kPieceElements;
+  const bool small = outer * rows * columns <= kChunkElements;
   g.chunks = small || rows <= 2 * kChunkRows ? 1 : (rows + kChunkRows - 1) / kChunkRows;
   g.chunk_rows = g.chunks == 1 ? rows : kChunkRows;
+  g.block_columns = kBlockColumns<T>;
+  g.blocks = (columns + g.block_columns - 1) / g.block_columns;
+  if (g.units() < kFewUnits && rows * columns >= 2 * kPieceElements) {
+    g.block_columns /= 2;
+    g.blocks = (columns + g.block_columns - 1) / g.block_columns;
+  }
   const int64_t width = columns < g.block_columns ? columns : g.block_columns;
   const int64_t unit = g.chunk_rows * width;
   g.units_per_piece = kPieceElements / (unit > 0 ? unit : 1);

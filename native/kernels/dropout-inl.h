@@ -4,7 +4,7 @@
 
 constexpr int64_t kDropoutGroup = 512;
 constexpr int64_t kGroupBytes = kDropoutGroup / 8;
-constexpr int64_t kGroupsPerPiece = 64;
+constexpr int64_t kGroupsPerPiece = 16;
 constexpr uint32_t kDropoutPurpose = 1;  // src/random.ts: purposes
 
 struct DropoutKey {

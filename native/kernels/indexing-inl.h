@@ -140,33 +140,85 @@ static void RunOneHot(const Call& call, int32_t, int64_t begin, int64_t end, Wor
   }
 }
 
-// ---- gatherRows(table, rows) {to}: the rows of a batch, converted ----
+// ---- gatherRows(table, rows) {to}: the rows of a batch, converted; standardizedRows(table, rows, center, factor) ----
 
-static const char* CheckGatherRows(const Call& call) {
-  if (call.inputs != 2 || call.outputs != 1 || call.attribute_count != 1) return "takes a table, rows and a dtype";
+// Rows lie anywhere in a large table, and neither their lines nor their pages can be guessed: they are asked for well before,
+// a part of an L2 cache ahead.
+constexpr int64_t kPrefetchBytes = 128 << 10;
+static inline void PrefetchRow(const Slice& table, int64_t index, int64_t row_bytes) {
+  if (index < 0 || index >= table.shape[0]) return;
+  const char* row = static_cast<const char*>(table.data) + index * row_bytes;
+  const int64_t bytes = row_bytes < kPrefetchBytes ? row_bytes : kPrefetchBytes;
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
+}
+// use(row of the batch, row of the table) for the rows of the batch, up to an index out of range.
+template <typename Use> static void EachGatheredRow(const Call& call, Span rows, int64_t width, Worker& worker, const Use& use) {
+  const Slice& table = call.in[0];
+  const int32_t* index = In<int32_t>(call, 1);
+  const int64_t row_bytes = width * BytesOf(table.dtype);
+  const int64_t ahead = row_bytes >= kPrefetchBytes ? 1 : row_bytes > 0 ? kPrefetchBytes / row_bytes : 0;
+  for (int64_t row = rows.begin; row < rows.end && row < rows.begin + ahead; row++) PrefetchRow(table, index[row], row_bytes);
+  for (int64_t row = rows.begin; row < rows.end; row++) {
+    if (row + ahead < rows.end) PrefetchRow(table, index[row + ahead], row_bytes);
+    if (!InRange(index[row], table.shape[0], worker)) return;
+    use(row, index[row]);
+  }
+}
+
+static const char* CheckRowsOfTable(const Call& call) {
   const Slice &table = call.in[0], &rows = call.in[1], &y = call.out[0];
   if (rows.dtype != DType::kI32 || rows.rank != 1) return "rows must be i32 [b]";
-  if (call.attributes[0] != static_cast<double>(static_cast<int32_t>(y.dtype))) return "the result must have the dtype asked for";
   if (table.rank < 1 || y.rank != table.rank || y.shape[0] != rows.shape[0]) return "the result must have a row per index";
   for (int i = 1; i < table.rank; i++) {
     if (y.shape[i] != table.shape[i]) return "the result must have the rows of the table";
   }
   return Converts(table.dtype, y.dtype) ? nullptr : kUnsupported;
 }
+static const char* CheckGatherRows(const Call& call) {
+  if (call.inputs != 2 || call.outputs != 1 || call.attribute_count != 1) return "takes a table, rows and a dtype";
+  if (call.attributes[0] != static_cast<double>(static_cast<int32_t>(call.out[0].dtype))) return "the result must have the dtype asked for";
+  return CheckRowsOfTable(call);
+}
+static const char* CheckStandardizedRows(const Call& call) {
+  if (call.inputs != 4 || call.outputs != 1 || call.attribute_count != 0) return "takes a table, rows, center and factor";
+  if (const char* wrong = CheckRowsOfTable(call)) return wrong;
+  const Slice& y = call.out[0];
+  for (int i = 2; i < 4; i++) {
+    if (call.in[i].dtype != y.dtype || !IsFloatType(y.dtype)) return "center and factor must have the float dtype of the result";
+    if (call.in[i].rank != y.rank - 1) return "center and factor must have the shape of a row";
+    for (int axis = 1; axis < y.rank; axis++) {
+      if (call.in[i].shape[axis - 1] != y.shape[axis]) return "center and factor must have the shape of a row";
+    }
+  }
+  return nullptr;
+}
 static int64_t GatherRowsPieces(const Call& call, int32_t) { return CountPieces(call.out[0].shape[0], RowsPerPiece(SplitAt(call.out[0], 0, 1).inner, 1)); }
 static void RunGatherRows(const Call& call, int32_t, int64_t begin, int64_t end, Worker& worker) {
   const int64_t width = SplitAt(call.out[0], 0, 1).inner;
   const Span rows = ItemsOf(call.out[0].shape[0], RowsPerPiece(width, 1), begin, end);
-  for (int64_t row = rows.begin; row < rows.end; row++) {
-    const int32_t index = In<int32_t>(call, 1)[row];
-    if (!InRange(index, call.in[0].shape[0], worker)) return;
-    ConvertElements(call.in[0], index * width, call.out[0], row * width, width);
-  }
+  EachGatheredRow(call, rows, width, worker, [&](int64_t row, int64_t index) { ConvertElements(call.in[0], index * width, call.out[0], row * width, width); });
 }
+template <typename T> struct StandardizedRowsLoop {
+  static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker& worker) {
+    const int64_t width = SplitAt(call.out[0], 0, 1).inner;
+    const Span rows = ItemsOf(call.out[0].shape[0], RowsPerPiece(width, 1), begin, end);
+    const T *center = In<T>(call, 2), *factor = In<T>(call, 3);
+    EachGatheredRow(call, rows, width, worker, [&](int64_t row, int64_t index) {
+      ConvertElements(call.in[0], index * width, call.out[0], row * width, width);
+      T* y = Out<T>(call, 0) + row * width;
+      EachVector<T>(width, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+        constexpr bool kFull = decltype(full)::value;
+        const Vec<T> distance = Sub(LoadLanes<kFull>(static_cast<const T*>(y + j), lanes), LoadLanes<kFull>(center + j, lanes));
+        StoreLanes<kFull>(y + j, Mul(distance, LoadLanes<kFull>(factor + j, lanes)), lanes);
+      });
+    });
+  }
+};
 
 static const Kernel kIndexingKernels[] = {
     {"gather", CheckGather, nullptr, nullptr, GatherPieces, RunSized<GatherLoop>},
     {"scatterAdd", CheckScatterAdd, nullptr, nullptr, ScatterPieces, RunFloat<ScatterLoop>},
     {"oneHot", CheckOneHot, nullptr, nullptr, OneHotPieces, RunOneHot},
     {"gatherRows", CheckGatherRows, nullptr, nullptr, GatherRowsPieces, RunGatherRows},
+    {"standardizedRows", CheckStandardizedRows, nullptr, nullptr, GatherRowsPieces, RunFloat<StandardizedRowsLoop>},
 };

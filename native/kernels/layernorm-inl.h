@@ -1,5 +1,7 @@
 // Layer normalisation of the rows of x [m, n], and its gradient. A row is read three times while it is in the cache.
 
+// One piece: the sums down the columns, then the rows that use them, in one phase.
+static bool IsSmall(const ColumnGrid& grid) { return grid.chunks == 1 && CountUnitPieces(grid) == 1; }
 static int64_t RowsOfPiece(const Call& call) { return RowsPerPiece(call.in[0].shape[1], 2); }
 static int64_t LayerNormPieces(const Call& call, int32_t) { return CountPieces(call.in[0].shape[0], RowsOfPiece(call)); }
 
@@ -57,9 +59,9 @@ template <typename T> struct LayerNormGradientLoop {
     const int64_t stride = grid.columns;
     const T *x = In<T>(call, 0), *mean = In<T>(call, 2), *variance = In<T>(call, 3), *dy = In<T>(call, 4);
     const T epsilon = static_cast<T>(call.attributes[0]);
-    // One number per row of a chunk: in one phase a chunk may be all rows of little work, at most 3 * kPieceElements.
+    // One number per row of a chunk, which may be all rows of little work.
     T* inverse = room.blocks[3] + kBlockColumns<T>;
-    static_assert(((2 * 56 + 4) * 1024 + 3 * kPieceElements * static_cast<int64_t>(sizeof(T))) <= kWorkerScratch);
+    static_assert(((2 * 56 + 4) * 1024 + kChunkElements * static_cast<int64_t>(sizeof(T))) <= kWorkerScratch);
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     int64_t ready = -1;  // the chunk whose rows' numbers stand there
     for (int64_t unit = units.begin; unit < units.end; unit++) {
@@ -111,6 +113,7 @@ template <typename T> struct LayerNormGradientLoop {
     }
   }
 };
+static int32_t LayerNormGradientPhases(const Call& call) { return IsSmall(GridOf(call)) ? 1 : 3; }
 static int64_t LayerNormGradientPieces(const Call& call, int32_t phase) {
   return phase == 2 ? CountPieces(call.in[0].shape[0], RowsOfPiece(call)) : NormPieces(call, phase);
 }
@@ -132,5 +135,5 @@ static const char* CheckLayerNormGradient(const Call& call) {
 
 static const Kernel kLayerNormKernels[] = {
     {"layerNorm", CheckLayerNorm, nullptr, nullptr, LayerNormPieces, RunFloat<LayerNormLoop>},
-    {"layerNormGradient", CheckLayerNormGradient, NormScratch, NormPhases, LayerNormGradientPieces, RunFloat<LayerNormGradientLoop>},
+    {"layerNormGradient", CheckLayerNormGradient, NormScratch, LayerNormGradientPhases, LayerNormGradientPieces, RunFloat<LayerNormGradientLoop>},
 };

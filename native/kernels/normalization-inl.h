@@ -1,6 +1,6 @@
 // Batch normalisation of the columns of x [m, n], its gradient and its inference, each with relu fused on demand.
 // Few passes over memory: statistics are merged from leaves of eight rows (columns-inl.h) in one pass, never E[x^2] - E[x]^2.
-// Little work is one phase of one piece, block of columns by block while it is in the cache.
+// Few rows are one phase, block of columns by block while it is in the cache.
 
 // ---- passes over a block of columns: four rows at a time, so that the columns' numbers are loaded once for four ----
 
@@ -101,14 +101,12 @@ static ColumnGrid GridOf(const Call& call) {
   const Slice& x = call.in[0];
   return x.dtype == DType::kF32 ? CutColumns<float>(1, x.shape[0], x.shape[1]) : CutColumns<double>(1, x.shape[0], x.shape[1]);
 }
-// One piece: all phases at once.
-static bool IsSmall(const ColumnGrid& grid) { return grid.chunks == 1 && CountUnitPieces(grid) == 1; }
 static int64_t NormScratch(const Call& call) {
   const ColumnGrid grid = GridOf(call);
   return grid.chunks > 1 ? grid.chunks * 2 * grid.columns * BytesOf(call.in[0].dtype) : 0;
 }
-// Statistics, their combination, then the pass that uses them.
-static int32_t NormPhases(const Call& call) { return IsSmall(GridOf(call)) ? 1 : 3; }
+// Statistics, their combination, then the pass that uses them; all at once where every column is in one unit.
+static int32_t NormPhases(const Call& call) { return GridOf(call).chunks == 1 ? 1 : 3; }
 static int64_t NormPieces(const Call& call, int32_t phase) { return phase == 1 ? 1 : CountUnitPieces(GridOf(call)); }
 
 // The last pass goes backwards: it begins with what the first one left in the cache.
@@ -135,18 +133,17 @@ template <typename T> struct BatchNormLoop {
       for (int64_t b = 0; b < grid.blocks && grid.chunks > 1; b++) MomentsOfChunks(partial, grid, UnitOf(grid, b), room.stack, mean, variance, per_row);
       return;
     }
-    const bool small = IsSmall(grid);
+    const bool whole = grid.chunks == 1;
     const auto normalize = call.attributes[1] != 0 ? NormalizeBlock<T, true> : NormalizeBlock<T, false>;
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     for (int64_t unit = units.begin; unit < units.end; unit++) {
       const ColumnUnit u = UnitOf(grid, InPhase(grid, phase, unit));
       if (phase == 0) {
         T* to = partial + u.chunk * 2 * stride;
-        const bool whole = grid.chunks == 1;
         MomentsOfBlock(At(x, stride, u), stride, u.rows, u.columns, room.stack, (whole ? mean : to) + u.column, (whole ? variance : to + stride) + u.column,
                        whole ? per_row : T(1));
       }
-      if (phase == 2 || small) normalize(x, y, stride, u, mean, variance, gamma, beta, static_cast<T>(call.attributes[0]), room.blocks[0]);
+      if (phase == 2 || whole) normalize(x, y, stride, u, mean, variance, gamma, beta, static_cast<T>(call.attributes[0]), room.blocks[0]);
     }
   }
 };
@@ -211,7 +208,7 @@ template <typename T> struct BatchNormGradientLoop {
     T *dx = Out<T>(call, 0), *dgamma = Out<T>(call, 1), *dbeta = Out<T>(call, 2);
     T* partial = reinterpret_cast<T*>(call.scratch);  // [chunks, 2, columns]
     const T epsilon = static_cast<T>(call.attributes[0]), per_row = static_cast<T>(1.0 / static_cast<double>(grid.rows));
-    const bool relu = call.attributes[1] != 0, whole = grid.chunks == 1, small = IsSmall(grid);
+    const bool relu = call.attributes[1] != 0, whole = grid.chunks == 1;
     // From sums of g (x - mean) to sums of g x^.
     const auto finish = [&](const ColumnUnit& u) {
       const T* variance = in.variance + u.column;
@@ -239,7 +236,7 @@ template <typename T> struct BatchNormGradientLoop {
         sum(in, u, room.stack, whole ? dbeta : to, whole ? dgamma : to + grid.columns);
         if (whole) finish(u);
       }
-      if (phase == 2 || small) differentiate(in, u, epsilon, per_row, dgamma, dbeta, room.blocks, dx);
+      if (phase == 2 || whole) differentiate(in, u, epsilon, per_row, dgamma, dbeta, room.blocks, dx);
     }
   }
 };

@@ -8,13 +8,13 @@
 
 // ---- pieces ----
 
-// About 5 microseconds of an elementwise pass at memory speed: a fork and join costs one to two.
-constexpr int64_t kPieceElements = 65536;
+// One to two microseconds of an elementwise pass over the caches, a few of a dearer kernel. A fork and join costs half of one
+// while the helpers spin; where that does not pay on the machine at hand, the run finds out (native/pace.h).
+constexpr int64_t kPieceElements = 16384;
 
-// How `items` are cut when one piece takes `per_piece`. Up to three pieces' worth stays whole: below 20 microseconds
-// no second thread pays.
+// How `items` are cut when one piece takes `per_piece`. Less than two pieces' worth stays whole.
 static inline int64_t CountPieces(int64_t items, int64_t per_piece) {
-  return items <= 3 * per_piece ? 1 : (items + per_piece - 1) / per_piece;
+  return items < 2 * per_piece ? 1 : (items + per_piece - 1) / per_piece;
 }
 
 struct Span {

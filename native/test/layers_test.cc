@@ -489,36 +489,39 @@ double Root(double square, double epsilon, bool inside) { return inside ? sqrt(s
 void TestOptimizers() {
   for (int64_t n : {0, 1, 15, 16, 17, 31, 1000, 100000}) {
     const Operand theta{{n}, Draw(n)}, g{{n}, Draw(n)}, v{{n}, Draw(n)}, s{{n}, Draw(n, 0, 2)}, lr{{}, {0.125}};
-    const Result first{{n}, false, DType::kF32, 0}, second{{n}, false, DType::kF32, 2}, third{{n}, false, DType::kF32, 3};
+    const Result first{{n}, false, DType::kF32, 0}, second{{n}, false, DType::kF32, 2}, third{{n}, false, DType::kF32, 3}, sum{{}};
     const auto test = [&](const char* name, std::vector<Operand> inputs, std::vector<Result> outputs, Numbers attributes, std::function<std::vector<double>(const Lists&, size_t)> f) {
       Case c{name, std::move(inputs), std::move(outputs), std::move(attributes), nullptr, 1e-6, 1e-15, 2e-7, 1e-15};
       c.expected = [&](const Lists& in) {
-        Lists out(c.outputs.size(), Numbers(U(n)));
+        Lists out(c.outputs.size() - 1, Numbers(U(n)));
+        double squares = 0;
         for (size_t i = 0; i < U(n); i++) {
           const std::vector<double> results = f(in, i);
           for (size_t o = 0; o < out.size(); o++) out[o][i] = results[o];
+          squares += in[1][i] * in[1][i];
         }
+        out.push_back({squares});
         return out;
       };
       Test(c);
     };
-    test("sgdUpdate", {theta, g, lr}, {first}, {}, [](const Lists& in, size_t i) { return Numbers{in[0][i] - in[2][0] * in[1][i]}; });
+    test("sgdUpdate", {theta, g, lr}, {first, sum}, {}, [](const Lists& in, size_t i) { return Numbers{in[0][i] - in[2][0] * in[1][i]}; });
     for (int flag = 0; flag < 2; flag++) {
       const bool on = flag != 0;
       const double f = flag;
-      test("momentumUpdate", {theta, g, v, lr}, {first, second}, {0.9, on ? 1 : 0.1, f}, [on](const Lists& in, size_t i) {
+      test("momentumUpdate", {theta, g, v, lr}, {first, second, sum}, {0.9, on ? 1 : 0.1, f}, [on](const Lists& in, size_t i) {
         const double push = (on ? 1 : 0.1) * in[1][i], next = 0.9 * in[2][i] + push;
         return Numbers{in[0][i] - in[3][0] * (on ? 0.9 * next + push : next), next};
       });
-      test("rmspropUpdate", {theta, g, s, lr}, {first, second}, {0.9, 1e-3, f}, [on](const Lists& in, size_t i) {
+      test("rmspropUpdate", {theta, g, s, lr}, {first, second, sum}, {0.9, 1e-3, f}, [on](const Lists& in, size_t i) {
         const double next = 0.9 * in[2][i] + (1 - 0.9) * in[1][i] * in[1][i];
         return Numbers{in[0][i] - in[3][0] * in[1][i] / Root(next, 1e-3, on), next};
       });
-      test("adagradUpdate", {theta, g, s, lr}, {first, second}, {1e-3, f}, [on](const Lists& in, size_t i) {
+      test("adagradUpdate", {theta, g, s, lr}, {first, second, sum}, {1e-3, f}, [on](const Lists& in, size_t i) {
         const double next = in[2][i] + in[1][i] * in[1][i];
         return Numbers{in[0][i] - in[3][0] * in[1][i] / Root(next, 1e-3, on), next};
       });
-      test("adamUpdate", {theta, g, v, s, lr, {{}, {0.271}}, {{}, {0.003}}}, {first, second, third}, {0.9, 0.999, 1e-3, f, 0.01}, [on](const Lists& in, size_t i) {
+      test("adamUpdate", {theta, g, v, s, lr, {{}, {0.271}}, {{}, {0.003}}}, {first, second, third, sum}, {0.9, 0.999, 1e-3, f, 0.01}, [on](const Lists& in, size_t i) {
         const double m = 0.9 * in[2][i] + (1 - 0.9) * in[1][i], w = 0.999 * in[3][i] + (1 - 0.999) * in[1][i] * in[1][i], rate = in[4][0];
         return Numbers{in[0][i] * (1 - rate * 0.01) - rate * (m / in[5][0]) / Root(w / in[6][0], 1e-3, on), m, w};
       });
@@ -583,7 +586,8 @@ void TestRefusals() {
   CHECK(!Refusal("softmaxCrossEntropy", {x, Ints({6}, Indices(6, 6))}, {{{4}}, y}, {}).empty());
   CHECK(!Refusal("dropout", {x, {{}, {0.5}}, Ints({3}, {1, 2, 3})}, {y, {{2}, false, DType::kU8}}, {0}).empty());
   CHECK(!Refusal("dropout", {x, {{}, {0.5}}, Ints({2}, {1, 2})}, {y, {{3}, false, DType::kU8}}, {0}).empty());
-  CHECK(!Refusal("adamUpdate", {x, x, x, row, {{}, {1}}, {{}, {1}}, {{}, {1}}}, {y, y, y}, {0.9, 0.999, 1e-8, 0, 0}).empty());
+  CHECK(!Refusal("adamUpdate", {x, x, x, row, {{}, {1}}, {{}, {1}}, {{}, {1}}}, {y, y, y, {{}}}, {0.9, 0.999, 1e-8, 0, 0}).empty());
+  CHECK(!Refusal("standardizedRows", {x, Ints({2}, {0, 1}), {{5}, Draw(5)}, {{6}, Draw(6)}}, {{{2, 6}}}, {}).empty());
   CHECK(!Refusal("gather", {x, Ints({2}, {0, 1})}, {{{3, 6}}}, {0}).empty());
 
   const auto reported = [](const char* name, std::vector<Operand> inputs, std::vector<Result> outputs, Numbers attributes, int64_t index, int64_t bound) {
@@ -597,6 +601,7 @@ void TestRefusals() {
   reported("gather", {x, bad}, {two}, {0}, 4, 4);
   reported("gather", {x, negative}, {two}, {0}, -1, 4);
   reported("gatherRows", {x, bad}, {two}, {0}, 4, 4);
+  reported("standardizedRows", {x, bad, {{6}, Draw(6)}, {{6}, Draw(6)}}, {two}, {}, 4, 4);
   reported("scatterAdd", {bad, {{2, 6}, Draw(12)}}, {y}, {0, 4}, 4, 4);
   reported("oneHot", {negative}, {{{2, 4}}}, {4, 0}, -1, 4);
   reported("softmaxCrossEntropy", {{{2, 4}, Draw(8)}, bad}, {{{2}}, {{2, 4}}}, {}, 4, 4);

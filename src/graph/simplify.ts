@@ -1,7 +1,10 @@
 // Rewrites a graph into one that computes the same with fewer passes over memory: an activation moves into the op
-// before it, and its mask into the gradient op behind it. Knows nothing of memory or executors.
+// before it, and its mask into the gradient op behind it; the rows of a batch are standardised as they are gathered.
+// Knows nothing of memory or executors.
 import type { Attributes, Node, OpDefinition, Value } from "../ops/define.ts";
 import { apply, Value as ValueClass } from "../ops/define.ts";
+import { standardizedRowsOp } from "../ops/standardization.ts";
+import { sameShape } from "../shape.ts";
 import { type Graph, reachable } from "./graph.ts";
 
 /** What a rule may put in the place of a node: one value per output, or undefined to leave it as it is. */
@@ -57,7 +60,7 @@ const takesActivation = new Set(["linear", "batchNorm", "batchNormInference"]);
  * relu(linear(x, w, b)) and relu(batchNorm(x, ...)) become one op with `activation: 1` when nobody else needs what
  * lies between; a batchNormGradient behind such a pair masks its own incoming gradient.
  */
-export function simplify(graph: Graph): Graph {
+function fuseActivations(graph: Graph): Graph {
   const read = readers(graph);
   /** relu nodes to fuse -> the node they fuse with. */
   const fused = new Map<Node, Node>();
@@ -101,4 +104,37 @@ function maskBefore(reader: Node | undefined, activation: Node, read: (v: Value)
   const dy = reader.inputs[5];
   if (dy?.node.op?.name !== "reluGradient" || dy.node.inputs[0]?.node !== activation) return undefined;
   return read(dy).length === 1 ? dy.node : undefined;
+}
+
+/** mul(sub(gatherRows(table, rows), center), factor), with one number per feature each, becomes standardizedRows. */
+function standardizeRows(graph: Graph): Graph {
+  const read = readers(graph);
+  const producer = (v: Value | undefined, op: string): Node | undefined =>
+    v?.node.op?.name === op && read(v).length === 1 ? v.node : undefined;
+  const fits = (v: Value | undefined, row: Value) => v?.type.dtype === row.type.dtype && sameShape(v.type.shape, row.type.shape.slice(1));
+  /** The products to replace, and the rows they begin with. */
+  const made = new Map<Node, Node>();
+  for (const node of graph.nodes) {
+    if (node.op?.name !== "mul") continue;
+    const distance = producer(node.inputs[0], "sub");
+    const gather = producer(distance?.inputs[0], "gatherRows");
+    const center = distance?.inputs[1];
+    const rows = distance?.inputs[0];
+    if (gather && center && rows && fits(center, rows) && fits(node.inputs[1], rows)) made.set(node, gather);
+  }
+  if (!made.size) return graph;
+  const now = new Map<Node, readonly Value[]>();
+  return rewrite(graph, (node, inputs) => {
+    now.set(node, inputs);
+    const gather = made.get(node);
+    if (!gather) return undefined;
+    const [table, rows] = now.get(gather) as readonly [Value, Value];
+    const center = (now.get((node.inputs[0] as Value).node) as readonly Value[])[1] as Value;
+    return rebuilt(standardizedRowsOp, [table, rows, center, inputs[1] as Value], {}, node.scope);
+  });
+}
+
+/** The same computation in fewer passes over memory. */
+export function simplify(graph: Graph): Graph {
+  return standardizeRows(fuseActivations(graph));
 }

@@ -1,8 +1,10 @@
-// One op per optimizer: the update of a whole segment of parameters and of its slots, elementwise.
+// One op per optimizer: the update of a whole segment of parameters and of its slots, elementwise, in the one pass that also
+// sums the squares of the gradient (its norm is reported every step, and a pass of its own costs as much as a fifth of Adam).
 // Knows no schedule, no clipping and no parameter names; rates and bias corrections come in as numbers of the run.
 import type { NumberArray } from "../dtype.ts";
-import { apply, apply1, defineOp, type OpDefinition, type Sample, type SampleInput, type Value, type ValueType } from "./define.ts";
+import { apply, defineOp, type OpDefinition, type Sample, type SampleInput, type Value, type ValueType, type View } from "./define.ts";
 import { add, div, mul, sqrt, square, sub } from "./elementwise.ts";
+import { sumSquares } from "./reduce.ts";
 import { named, requireFloats, requireShape } from "./rules.ts";
 
 type NoAttributes = Record<never, never>;
@@ -19,14 +21,21 @@ type AdamAttributes = {
 };
 type AdagradAttributes = { readonly epsilon: number; readonly inside: boolean };
 
-/** theta, the gradient and the slots of one shape, then single numbers; the outputs are theta and the slots. */
+/** theta, the gradient and the slots of one shape, then single numbers; the outputs are theta, the slots and sum g^2. */
 function inferUpdate(op: string, inputs: readonly ValueType[], slots: readonly string[], scalars: readonly string[]): readonly ValueType[] {
   const types = named(op, inputs, ["theta", "g", ...slots, ...scalars]);
   requireFloats(op, types);
   const theta = inputs[0] as ValueType;
   for (const name of ["g", ...slots]) requireShape(op, { [name]: types[name] as ValueType }, theta.shape, "the shape of theta");
   for (const name of scalars) requireShape(op, { [name]: types[name] as ValueType }, [], "one number");
-  return [theta, ...slots.map(() => theta)];
+  return [theta, ...slots.map(() => theta), { shape: [], dtype: theta.dtype }];
+}
+
+/** The last output of every update. */
+function storeSquares(g: NumberArray, outputs: readonly View[]): void {
+  let sum = 0;
+  for (let i = 0; i < g.length; i++) sum += (g[i] as number) ** 2;
+  (outputs.at(-1) as View).data[0] = sum;
 }
 
 /** The root of a mean square with its epsilon, inside or beside. */
@@ -63,29 +72,37 @@ function samplesOf<A extends MomentumAttributes | RmspropAttributes | AdamAttrib
 
 const sgdUpdateOp = defineOp<NoAttributes>({
   name: "sgdUpdate",
-  doc: "theta' = theta - lr g: theta, g [n], lr [] -> theta' [n]",
+  doc: "theta' = theta - lr g: theta, g [n], lr [] -> theta' [n], sum g^2 []",
   infer: (inputs) => inferUpdate("sgdUpdate", inputs, [], ["lr"]),
   kernel(inputs, outputs) {
     const [theta, g, lr] = inputs.map((view) => view.data) as [NumberArray, NumberArray, NumberArray];
     const out = outputs[0]?.data as NumberArray;
     const rate = lr[0] as number;
     for (let i = 0; i < theta.length; i++) out[i] = (theta[i] as number) - rate * (g[i] as number);
+    storeSquares(g, outputs);
   },
   decomposition(inputs) {
     const [theta, g, lr] = inputs as [Value, Value, Value];
-    return [sub(theta, mul(g, lr))];
+    return [sub(theta, mul(g, lr)), sumSquares(g)];
   },
-  inPlace: [0],
+  inPlace: [0, -1],
   samples: samplesOf<NoAttributes>([], [], [{}]),
 });
 
-export function sgdUpdate(theta: Value, g: Value, lr: Value): Value {
-  return apply1(sgdUpdateOp, [theta, g, lr], {});
+/** What every update gives besides its slots: the new parameters, and the sum of the gradient's squares. */
+interface Stepped {
+  readonly theta: Value;
+  readonly squares: Value;
+}
+
+export function sgdUpdate(theta: Value, g: Value, lr: Value): Stepped {
+  const [next, squares] = apply(sgdUpdateOp, [theta, g, lr], {}) as [Value, Value];
+  return { theta: next, squares };
 }
 
 const momentumUpdateOp = defineOp<MomentumAttributes>({
   name: "momentumUpdate",
-  doc: "v' = beta v + gain g, theta' = theta - lr (nesterov ? beta v' + gain g : v'): theta, g, v [n], lr [] -> theta', v' [n]",
+  doc: "v' = beta v + gain g, theta' = theta - lr (nesterov ? beta v' + gain g : v'): theta, g, v [n], lr [] -> theta', v' [n], sum g^2 []",
   infer: (inputs) => inferUpdate("momentumUpdate", inputs, ["v"], ["lr"]),
   kernel(inputs, outputs, { beta, gain, nesterov }) {
     const [theta, g, v, lr] = inputs.map((view) => view.data) as [NumberArray, NumberArray, NumberArray, NumberArray];
@@ -97,14 +114,15 @@ const momentumUpdateOp = defineOp<MomentumAttributes>({
       thetaOut[i] = (theta[i] as number) - rate * (nesterov ? beta * velocity + push : velocity);
       vOut[i] = velocity;
     }
+    storeSquares(g, outputs);
   },
   decomposition(inputs, { beta, gain, nesterov }) {
     const [theta, g, v, lr] = inputs as [Value, Value, Value, Value];
     const push = mul(g, gain);
     const velocity = add(mul(v, beta), push);
-    return [sub(theta, mul(nesterov ? add(mul(velocity, beta), push) : velocity, lr)), velocity];
+    return [sub(theta, mul(nesterov ? add(mul(velocity, beta), push) : velocity, lr)), velocity, sumSquares(g)];
   },
-  inPlace: [0, 2],
+  inPlace: [0, 2, -1],
   samples: samplesOf<MomentumAttributes>(
     ["any"],
     [],
@@ -116,17 +134,17 @@ const momentumUpdateOp = defineOp<MomentumAttributes>({
 });
 
 /** Source: Polyak, USSR Comput. Math. 4 (1964); the look ahead: Sutskever et al., ICML 2013. */
-export function momentumUpdate(theta: Value, g: Value, v: Value, lr: Value, options: MomentumAttributes): { theta: Value; v: Value } {
+export function momentumUpdate(theta: Value, g: Value, v: Value, lr: Value, options: MomentumAttributes): Stepped & { v: Value } {
   const { beta, gain, nesterov } = options;
-  const [next, velocity] = apply(momentumUpdateOp, [theta, g, v, lr], { beta, gain, nesterov }) as [Value, Value];
-  return { theta: next, v: velocity };
+  const [next, velocity, squares] = apply(momentumUpdateOp, [theta, g, v, lr], { beta, gain, nesterov }) as [Value, Value, Value];
+  return { theta: next, v: velocity, squares };
 }
 
 // ---------------------------------------------------------------- divided by a root mean square
 
 const rmspropUpdateOp = defineOp<RmspropAttributes>({
   name: "rmspropUpdate",
-  doc: "s' = beta2 s + (1 - beta2) g^2, theta' = theta - lr g / (sqrt(s') + epsilon), or sqrt(s' + epsilon) if inside: theta, g, s [n], lr [] -> theta', s' [n]",
+  doc: "s' = beta2 s + (1 - beta2) g^2, theta' = theta - lr g / (sqrt(s') + epsilon), or sqrt(s' + epsilon) if inside: theta, g, s [n], lr [] -> theta', s' [n], sum g^2 []",
   infer: (inputs) => inferUpdate("rmspropUpdate", inputs, ["s"], ["lr"]),
   kernel(inputs, outputs, { beta2, epsilon, inside }) {
     const [theta, g, s, lr] = inputs.map((view) => view.data) as [NumberArray, NumberArray, NumberArray, NumberArray];
@@ -138,13 +156,14 @@ const rmspropUpdateOp = defineOp<RmspropAttributes>({
       thetaOut[i] = (theta[i] as number) - (rate * gradient) / rootOf(square, epsilon, inside);
       sOut[i] = square;
     }
+    storeSquares(g, outputs);
   },
   decomposition(inputs, { beta2, epsilon, inside }) {
     const [theta, g, s, lr] = inputs as [Value, Value, Value, Value];
     const next = add(mul(s, beta2), mul(square(g), 1 - beta2));
-    return [sub(theta, div(mul(g, lr), plainRoot(next, epsilon, inside))), next];
+    return [sub(theta, div(mul(g, lr), plainRoot(next, epsilon, inside))), next, sumSquares(g)];
   },
-  inPlace: [0, 2],
+  inPlace: [0, 2, -1],
   samples: samplesOf<RmspropAttributes>(
     ["square"],
     [],
@@ -156,15 +175,15 @@ const rmspropUpdateOp = defineOp<RmspropAttributes>({
 });
 
 /** Source: Tieleman and Hinton, Coursera lecture 6.5 (2012). */
-export function rmspropUpdate(theta: Value, g: Value, s: Value, lr: Value, options: RmspropAttributes): { theta: Value; s: Value } {
+export function rmspropUpdate(theta: Value, g: Value, s: Value, lr: Value, options: RmspropAttributes): Stepped & { s: Value } {
   const { beta2, epsilon, inside } = options;
-  const [next, square] = apply(rmspropUpdateOp, [theta, g, s, lr], { beta2, epsilon, inside }) as [Value, Value];
-  return { theta: next, s: square };
+  const [next, square, squares] = apply(rmspropUpdateOp, [theta, g, s, lr], { beta2, epsilon, inside }) as [Value, Value, Value];
+  return { theta: next, s: square, squares };
 }
 
 const adagradUpdateOp = defineOp<AdagradAttributes>({
   name: "adagradUpdate",
-  doc: "s' = s + g^2, theta' = theta - lr g / (sqrt(s') + epsilon), or sqrt(s' + epsilon) if inside: theta, g, s [n], lr [] -> theta', s' [n]",
+  doc: "s' = s + g^2, theta' = theta - lr g / (sqrt(s') + epsilon), or sqrt(s' + epsilon) if inside: theta, g, s [n], lr [] -> theta', s' [n], sum g^2 []",
   infer: (inputs) => inferUpdate("adagradUpdate", inputs, ["s"], ["lr"]),
   kernel(inputs, outputs, { epsilon, inside }) {
     const [theta, g, s, lr] = inputs.map((view) => view.data) as [NumberArray, NumberArray, NumberArray, NumberArray];
@@ -176,13 +195,14 @@ const adagradUpdateOp = defineOp<AdagradAttributes>({
       thetaOut[i] = (theta[i] as number) - (rate * gradient) / rootOf(square, epsilon, inside);
       sOut[i] = square;
     }
+    storeSquares(g, outputs);
   },
   decomposition(inputs, { epsilon, inside }) {
     const [theta, g, s, lr] = inputs as [Value, Value, Value, Value];
     const next = add(s, square(g));
-    return [sub(theta, div(mul(g, lr), plainRoot(next, epsilon, inside))), next];
+    return [sub(theta, div(mul(g, lr), plainRoot(next, epsilon, inside))), next, sumSquares(g)];
   },
-  inPlace: [0, 2],
+  inPlace: [0, 2, -1],
   samples: samplesOf<AdagradAttributes>(
     ["square"],
     [],
@@ -194,17 +214,17 @@ const adagradUpdateOp = defineOp<AdagradAttributes>({
 });
 
 /** Source: Duchi, Hazan and Singer, JMLR 12 (2011). */
-export function adagradUpdate(theta: Value, g: Value, s: Value, lr: Value, options: AdagradAttributes): { theta: Value; s: Value } {
+export function adagradUpdate(theta: Value, g: Value, s: Value, lr: Value, options: AdagradAttributes): Stepped & { s: Value } {
   const { epsilon, inside } = options;
-  const [next, square] = apply(adagradUpdateOp, [theta, g, s, lr], { epsilon, inside }) as [Value, Value];
-  return { theta: next, s: square };
+  const [next, square, squares] = apply(adagradUpdateOp, [theta, g, s, lr], { epsilon, inside }) as [Value, Value, Value];
+  return { theta: next, s: square, squares };
 }
 
 // ---------------------------------------------------------------- Adam
 
 const adamUpdateOp = defineOp<AdamAttributes>({
   name: "adamUpdate",
-  doc: "m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g^2, theta' = theta (1 - lr weightDecay) - lr (m' / correction1) / (sqrt(v' / correction2) + epsilon), or sqrt(v' / correction2 + epsilon) if inside: theta, g, m, v [n], lr, correction1 = 1 - beta1^t, correction2 = 1 - beta2^t [] -> theta', m', v' [n]",
+  doc: "m' = beta1 m + (1 - beta1) g, v' = beta2 v + (1 - beta2) g^2, theta' = theta (1 - lr weightDecay) - lr (m' / correction1) / (sqrt(v' / correction2) + epsilon), or sqrt(v' / correction2 + epsilon) if inside: theta, g, m, v [n], lr, correction1 = 1 - beta1^t, correction2 = 1 - beta2^t [] -> theta', m', v' [n], sum g^2 []",
   infer: (inputs) => inferUpdate("adamUpdate", inputs, ["m", "v"], ["lr", "correction1", "correction2"]),
   kernel(inputs, outputs, { beta1, beta2, epsilon, inside, weightDecay }) {
     const [theta, g, m, v] = inputs.map((view) => view.data) as [NumberArray, NumberArray, NumberArray, NumberArray];
@@ -219,6 +239,7 @@ const adamUpdateOp = defineOp<AdamAttributes>({
       mOut[i] = first;
       vOut[i] = second;
     }
+    storeSquares(g, outputs);
   },
   decomposition(inputs, { beta1, beta2, epsilon, inside, weightDecay }) {
     const [theta, g, m, v, lr, correction1, correction2] = inputs as [Value, Value, Value, Value, Value, Value, Value];
@@ -226,9 +247,9 @@ const adamUpdateOp = defineOp<AdamAttributes>({
     const second = add(mul(v, beta2), mul(square(g), 1 - beta2));
     const step = div(mul(div(first, correction1), lr), plainRoot(div(second, correction2), epsilon, inside));
     const decayed = sub(theta, mul(mul(theta, lr), weightDecay));
-    return [sub(decayed, step), first, second];
+    return [sub(decayed, step), first, second, sumSquares(g)];
   },
-  inPlace: [0, 2, 3],
+  inPlace: [0, 2, 3, -1],
   samples: samplesOf<AdamAttributes>(
     ["any", "square"],
     [
@@ -252,11 +273,12 @@ export function adamUpdate(
   correction1: Value,
   correction2: Value,
   options: AdamAttributes,
-): { theta: Value; m: Value; v: Value } {
+): Stepped & { m: Value; v: Value } {
   const { beta1, beta2, epsilon, inside, weightDecay } = options;
   const inputs = [theta, g, m, v, lr, correction1, correction2];
-  const [next, first, second] = apply(adamUpdateOp, inputs, { beta1, beta2, epsilon, inside, weightDecay }) as [Value, Value, Value];
-  return { theta: next, m: first, v: second };
+  const attributes = { beta1, beta2, epsilon, inside, weightDecay };
+  const [next, first, second, squares] = apply(adamUpdateOp, inputs, attributes) as [Value, Value, Value, Value];
+  return { theta: next, m: first, v: second, squares };
 }
 
 export const optimizerOps: readonly OpDefinition[] = [sgdUpdateOp, momentumUpdateOp, rmspropUpdateOp, adagradUpdateOp, adamUpdateOp];

@@ -12,6 +12,7 @@ import { movementOps } from "./movement.ts";
 import { normalizationOps } from "./normalization.ts";
 import { optimizerOps } from "./optimizer.ts";
 import { reduceOps } from "./reduce.ts";
+import { standardizationOps } from "./standardization.ts";
 
 export const table: readonly OpDefinition[] = [
   ...arithmeticOps,
@@ -20,6 +21,7 @@ export const table: readonly OpDefinition[] = [
   ...reduceOps,
   ...movementOps,
   ...indexingOps,
+  ...standardizationOps,
   ...linalgOps,
   ...normalizationOps,
   ...lossOps,

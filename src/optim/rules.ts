@@ -12,6 +12,8 @@ export interface StepScalars {
 export interface Updated {
   readonly theta: Value;
   readonly slots: readonly Value[];
+  /** The sum of the squares of g: []. */
+  readonly squares: Value;
 }
 
 export interface UpdateRule {
@@ -33,7 +35,7 @@ export function sgdRule(): UpdateRule {
     kind: "sgd",
     slots: [],
     ...none,
-    update: (theta, g, _slots, { learningRate }) => ({ theta: sgdUpdate(theta, g, learningRate), slots: [] }),
+    update: (theta, g, _slots, { learningRate }) => ({ ...sgdUpdate(theta, g, learningRate), slots: [] }),
   };
 }
 
@@ -44,7 +46,7 @@ export function momentumRule(kind: string, settings: { beta: number; gain: numbe
     ...none,
     update(theta, g, [v], { learningRate }) {
       const next = momentumUpdate(theta, g, v as Value, learningRate, settings);
-      return { theta: next.theta, slots: [next.v] };
+      return { theta: next.theta, slots: [next.v], squares: next.squares };
     },
   };
 }
@@ -56,7 +58,7 @@ export function rmspropRule(settings: { beta2: number; epsilon: number; inside: 
     ...none,
     update(theta, g, [s], { learningRate }) {
       const next = rmspropUpdate(theta, g, s as Value, learningRate, settings);
-      return { theta: next.theta, slots: [next.s] };
+      return { theta: next.theta, slots: [next.s], squares: next.squares };
     },
   };
 }
@@ -68,7 +70,7 @@ export function adagradRule(settings: { epsilon: number; inside: boolean }): Upd
     ...none,
     update(theta, g, [s], { learningRate }) {
       const next = adagradUpdate(theta, g, s as Value, learningRate, settings);
-      return { theta: next.theta, slots: [next.s] };
+      return { theta: next.theta, slots: [next.s], squares: next.squares };
     },
   };
 }
@@ -95,7 +97,7 @@ export function adamRule(
         correction2,
         decays ? settings : { ...settings, weightDecay: 0 },
       );
-      return { theta: next.theta, slots: [next.m, next.v] };
+      return { theta: next.theta, slots: [next.m, next.v], squares: next.squares };
     },
   };
 }

@@ -139,18 +139,18 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
 
   const theta = used.map((name) => segments.get(name) as Value);
   const raw = gradients(cost, theta);
-  const squares = total(raw.map((g) => sumSquares(g)));
-  const norm = squares && sqrt(squares);
   const limited = spec.clipValue === undefined ? raw : raw.map((g) => clip(g, -(spec.clipValue as number), spec.clipValue as number));
   const clipped = spec.clipNorm === undefined ? limited : scaled(limited, spec.clipNorm);
 
   const learningRate = memory(layout, "hyper", "learningRate");
   const others = rule.scalars.map((name) => memory(layout, "hyper", name));
+  const squares: Value[] = [];
   used.forEach((name, i) => {
     keep(name, clipped[i] as Value, "dtheta");
     const slots = rule.slots.map((slot) => memory(layout, "slots", `${slot}.${name}`));
     const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others }, name === "decay");
     keep(name, next.theta, "theta");
+    squares.push(next.squares);
     next.slots.forEach((value, s) => {
       keep(`${rule.slots[s]}.${name}`, value, "slots");
     });
@@ -158,7 +158,9 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
 
   keep("loss", cost);
   keep("error", errorOf(loss, output, labels, dataLoss));
-  keep("gradientNorm", norm ?? asTensor(dataLoss).mul(0));
+  // That of the loss itself: before clipping.
+  const norm = total(clipped === raw ? squares : raw.map((g) => sumSquares(g)));
+  keep("gradientNorm", norm ? sqrt(norm) : asTensor(dataLoss).mul(0));
   for (const [name, metric] of Object.entries(metrics)) keep(`metric.${name}`, judged(name, metric, output, labels).reshape([]));
   const offset = (name: string) => layout.find("out", name).byteOffset;
   return {
