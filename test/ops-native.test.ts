@@ -6,7 +6,7 @@ import { table } from "../src/ops/table.ts";
 import { findAddon } from "../src/run/addon.ts";
 import { type Answer, ask, casesOf, expectAgreement, type Result } from "./native-cases.ts";
 
-const off = process.env["MINIBATCH_BACKEND"] === "typescript";
+const off = process.env.MINIBATCH_BACKEND === "typescript";
 const { addon, path, attempts } = off ? { addon: undefined, path: undefined, attempts: [] } : findAddon();
 
 if (!addon || !path) {

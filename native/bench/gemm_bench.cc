@@ -4,7 +4,8 @@
 //   gemm_bench [--isa avx2,avx512 | --isa none] [--threads 1] [--blas libopenblas.so.0 [--pieces]] [--dnnl libdnnl.so.2]
 //              [--only TEXT] [--seconds 0.3] [--f64]
 //
-// --pieces adds the library as MINIBATCH_BLAS calls it: on one thread of its own, in pieces on ours.
+// --pieces adds the library as MINIBATCH_BLAS calls it: in pieces on our threads, with one thread of its own (also for its
+// whole calls then).
 //
 // All candidates are called in turn in samples of about half a millisecond, the order rotating, so that a slow drift of
 // the machine meets all of them. Of all rounds the quickest quarter counts (others share the machine's cores and caches):

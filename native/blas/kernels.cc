@@ -21,7 +21,7 @@ const Kernel* own_linear;
 // Operations of a piece: 80 to 160 microseconds at 100 GFLOP/s, so that packing the operands, which a library does anew in
 // every call, stays small beside the product.
 constexpr double kPieceWork = 16e6;
-// As many threads as still have work; each part more packs its operands anew (16 parts of 1024x1024x1024 cost 12 %).
+// As many threads as still have work; each part more packs its operands anew (1024x1024x1024 in 16 parts: 10 % slower).
 constexpr int64_t kMaxParts = 16;
 // Operands in fewer rows or columns are mostly packing. A multiple of the tiles of 4 to 24 rows that libraries use.
 constexpr int64_t kLeastPart = 96;
