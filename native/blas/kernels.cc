@@ -186,7 +186,8 @@ struct Made {
 }  // namespace
 
 const KernelTable& BlasTable(const KernelTable& base, const BlasLibrary& library) {
-  static std::vector<Made*> all;  // reachable, so that no checker of memory takes them for lost
+  // Never freed, as threads may be at work when the process ends; reachable, so that no checker of memory takes them for lost.
+  static std::vector<Made*>& all = *new std::vector<Made*>;
   Made* made = new Made{{base.kernels, base.kernels + base.count}, {}};
   all.push_back(made);
   the_library = &library;
