@@ -13,8 +13,8 @@ constexpr int kBlasRowMajor = 101;
 constexpr int kBlasPlain = 111;
 constexpr int kBlasTransposed = 112;
 template <typename T>
-using BlasGemm = void (*)(int layout, int transpose_a, int transpose_b, int m, int n, int k, T alpha, const T* a, int lda, const T* b, int ldb,
-                          T beta, T* c, int ldc);
+using BlasGemm = void (*)(int layout, int transpose_a, int transpose_b, int m, int n, int k, T alpha, const T* a, int lda, const T* b,
+                          int ldb, T beta, T* c, int ldc);
 
 struct BlasLibrary {
   BlasGemm<float> sgemm;

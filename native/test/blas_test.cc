@@ -78,7 +78,8 @@ void TestProduct(const KernelTable& table, const Product& p, DType dtype, bool t
     }
     if (!close) {
       printf("batch %lld %lldx%lldx%lld %s%s%s linear %d\n", static_cast<long long>(p.batch), static_cast<long long>(p.m),
-             static_cast<long long>(p.k), static_cast<long long>(p.n), dtype == DType::kF32 ? "f32" : "f64", ta ? " A^T" : "", tb ? " B^T" : "", linear);
+             static_cast<long long>(p.k), static_cast<long long>(p.n), dtype == DType::kF32 ? "f32" : "f64", ta ? " A^T" : "",
+             tb ? " B^T" : "", linear);
     }
     CHECK(close);
   }
@@ -86,9 +87,10 @@ void TestProduct(const KernelTable& table, const Product& p, DType dtype, bool t
 
 void TestProducts(const KernelTable& table) {
   // One piece, several in rows, in columns and in both, with ragged ends; nothing; batches in groups and in parts.
-  const Product products[] = {{0, 1, 1, 1},     {0, 5, 7, 9},    {0, 33, 1, 65},  {0, 1, 300, 2},     {0, 500, 300, 203}, {0, 201, 300, 501},
-                              {0, 20, 400, 1999}, {0, 0, 3, 4},  {0, 3, 0, 4},    {0, 3, 4, 0},       {1, 5, 6, 7},       {700, 13, 5, 9},
-                              {3, 301, 210, 203}, {0, 0, 0, 0},  {2, 3, 0, 4},    {0, 2100, 200, 3}};
+  const Product products[] = {{0, 1, 1, 1},       {0, 5, 7, 9},       {0, 33, 1, 65},     {0, 1, 300, 2},
+                              {0, 500, 300, 203}, {0, 201, 300, 501}, {0, 20, 400, 1999}, {0, 2100, 200, 3},
+                              {0, 0, 3, 4},       {0, 3, 0, 4},       {0, 3, 4, 0},       {0, 0, 0, 0},
+                              {1, 5, 6, 7},       {700, 13, 5, 9},    {3, 301, 210, 203}, {2, 3, 0, 4}};
   for (const Product& p : products) {
     for (const DType dtype : {DType::kF32, DType::kF64}) {
       for (int transposed = 0; transposed < 4; transposed++) TestProduct(table, p, dtype, transposed & 1, transposed & 2, 0, false);
