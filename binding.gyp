@@ -42,6 +42,8 @@
       "target_name": "minibatch",
       "sources": [
         "native/addon.cc",
+        "native/blas/kernels.cc",
+        "native/blas/library.cc",
         "native/dispatch.cc",
         "native/pool.cc",
         "native/program.cc",

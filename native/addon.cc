@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "blas/kernels.h"
 #include "dispatch.h"
 #include "pool.h"
 #include "program.h"
@@ -31,12 +32,14 @@ using ProgramHandle = std::shared_ptr<const Program>;
 // Marks our externals, so that those of other addons are told apart.
 constexpr napi_type_tag kProgramTag = {0x6d696e6962617463ULL, 0x682d70726f677261ULL};
 
-// The same for all environments of the process: MINIBATCH_ISA is read once.
+// The same for all environments of the process: MINIBATCH_ISA and MINIBATCH_BLAS are read once.
 struct Kernels {
   const KernelTable* table;
   const KernelTable* usable[kMaxTables];
   int32_t usable_count;
   char error[200];
+  const BlasLibrary* blas;  // null: our own products
+  std::string blas_error;   // why it is null although one was asked for
 };
 
 const Kernels& TheKernels() {
@@ -44,6 +47,12 @@ const Kernels& TheKernels() {
     Kernels* made = new Kernels{};
     made->usable_count = UsableTables(made->usable);
     made->table = &BestTable(getenv("MINIBATCH_ISA"), made->error, sizeof(made->error));
+    const char* const path = getenv("MINIBATCH_BLAS");
+    if (path != nullptr && path[0] != '\0') {
+      made->blas = LoadBlas(path, &made->blas_error);
+      if (made->blas != nullptr) made->table = &BlasTable(*made->table, *made->blas);
+      else made->blas_error = "MINIBATCH_BLAS: " + made->blas_error;
+    }
     return made;
   }();
   return *kernels;
@@ -369,6 +378,8 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   result.Set("threads", Napi::Number::New(env, HardwareThreads()));
   result.Set("kernels", names);
   result.Set("version", Napi::String::New(env, MINIBATCH_VERSION));
+  if (kernels.blas != nullptr) result.Set("blas", Napi::String::New(env, kernels.blas->name));
+  if (!kernels.blas_error.empty()) result.Set("blasError", Napi::String::New(env, kernels.blas_error));
   if (kernels.error[0] != '\0') result.Set("error", Napi::String::New(env, kernels.error));
   return result;
 }

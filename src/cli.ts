@@ -10,7 +10,7 @@ import { debugLevel, threadCount } from "./run/environment.ts";
 const usage = `usage: npx minibatch doctor
   doctor   back end, instruction set, threads; what was tried and why it failed`;
 
-const variables = ["MINIBATCH_BACKEND", "MINIBATCH_ISA", "MINIBATCH_THREADS", "MINIBATCH_DEBUG", "MINIBATCH_ADDON"];
+const variables = ["MINIBATCH_BACKEND", "MINIBATCH_ISA", "MINIBATCH_THREADS", "MINIBATCH_BLAS", "MINIBATCH_DEBUG", "MINIBATCH_ADDON"];
 
 function row(name: string, value: string): string {
   return `  ${name.padEnd(18)}${value}`;
@@ -40,8 +40,9 @@ function doctor(): { text: string; healthy: boolean } {
     lines.push(row("back end", `none: ${rule}`));
   }
   if (addon) {
-    const { isas, kernels } = addon.info();
+    const { isas, kernels, blas, blasError } = addon.info();
     lines.push(row("addon", `${path}`), row("usable here", isas.join(", ")), row("native kernels", `${kernels.length}`));
+    if (blas || blasError) lines.push(row("matrix products", blas ?? `our own: ${blasError}`));
   } else {
     lines.push(row("addon", "none"));
   }

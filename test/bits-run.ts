@@ -1,12 +1,13 @@
 // 210 training steps with batch norm, dropout, Adam and clipping; prints the SHA-256 of all parameters. Threads and
-// instruction set come from the environment. Run by bits.test.ts in a process of its own.
+// instruction set come from the environment, the width of the first layer from the command line. Run by bits.test.ts and
+// blas.test.ts in a process of its own.
 import { createHash } from "node:crypto";
 import { adam, backend, batchNorm, crossEntropy, dense, dropout, l2, relu, sequential } from "minibatch";
 import { digits } from "minibatch/data";
 
 const train = await digits();
 const model = sequential([
-  dense(261),
+  dense(Number(process.argv[2] ?? 261)),
   batchNorm(),
   relu(),
   dropout({ keepProb: 0.7 }),
@@ -28,5 +29,6 @@ const run = model.fit(train, {
 await run;
 const hash = createHash("sha256");
 for (const parameter of model.parameters()) hash.update(new Uint8Array(parameter.data("f32").buffer));
-const { name, isa, threads } = backend();
-console.log(JSON.stringify({ name, isa, threads, steps: (await run).last.step, hash: hash.digest("hex") }));
+const { name, isa, threads, blas } = backend();
+const { step, trainError } = (await run).last;
+console.log(JSON.stringify({ name, isa, threads, blas, steps: step, trainError, hash: hash.digest("hex") }));

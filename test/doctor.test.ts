@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const command = fileURLToPath(new URL("../bin/minibatch.mjs", import.meta.url));
-const own = /^MINIBATCH_(BACKEND|ISA|THREADS|DEBUG|ADDON)$/;
+const own = /^MINIBATCH_(BACKEND|ISA|THREADS|BLAS|DEBUG|ADDON)$/;
 
 function minibatch(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
   const rest = Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));

@@ -1,14 +1,17 @@
 // Speed of the kernel matmul on the shapes of training, without Node; on request beside a CBLAS and oneDNN, loaded at run
 // time. Knows nothing of programs.
 //
-//   gemm_bench [--isa avx2,avx512 | --isa none] [--threads 1] [--blas libopenblas.so.0] [--dnnl libdnnl.so.2] [--only TEXT]
-//              [--seconds 0.3] [--f64]
+//   gemm_bench [--isa avx2,avx512 | --isa none] [--threads 1] [--blas libopenblas.so.0 [--pieces]] [--dnnl libdnnl.so.2]
+//              [--only TEXT] [--seconds 0.3] [--f64]
+//
+// --pieces adds the library as MINIBATCH_BLAS calls it: in pieces on our threads, with one thread of its own (also for its
+// whole calls then).
 //
 // All candidates are called in turn in samples of about half a millisecond, the order rotating, so that a slow drift of
 // the machine meets all of them. Of all rounds the quickest quarter counts (others share the machine's cores and caches):
-// medians of it, and a ratio is the median of the ratios of samples of one round. The libraries' own thread counts
-// are set by their environment (OPENBLAS_NUM_THREADS, OMP_NUM_THREADS): with more than one thread run one library at a time, as
-// their spinning workers disturb each other.
+// medians of it, and a ratio is the median of the ratios of samples of one round. A CBLAS is told to use as many
+// threads as we do, oneDNN by OMP_NUM_THREADS: with more than one thread run one library at a time, as their spinning workers
+// disturb each other.
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +20,10 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "../blas/kernels.h"
 #include "../dispatch.h"
 #include "../pool.h"
 
@@ -28,8 +31,6 @@ using namespace minibatch;
 
 namespace {
 
-using Cblas32 = void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-using Cblas64 = void (*)(int, int, int, int, int, int, double, const double*, int, const double*, int, double, double*, int);
 using Dnnl = int (*)(char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t, float, float*, int64_t);
 
 struct Shape {
@@ -82,6 +83,7 @@ struct Options {
   std::vector<std::string> isas;
   int threads = 1;
   std::string blas, dnnl, only;
+  bool pieces = false;
   double seconds = 0.3;
   bool f64 = false;
 };
@@ -132,11 +134,13 @@ struct Bench {
     crew.Run(work);
   }
 
-  void RunBlas(void* function) {
+  void RunBlas(const BlasLibrary& library) {
     const int m = static_cast<int>(shape.m), n = static_cast<int>(shape.n), k = static_cast<int>(shape.k);
-    const int ta = shape.ta ? 112 : 111, tb = shape.tb ? 112 : 111, lda = shape.ta ? m : k, ldb = shape.tb ? k : n;
-    using Cblas = std::conditional_t<sizeof(T) == 4, Cblas32, Cblas64>;
-    reinterpret_cast<Cblas>(function)(101, ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 0, c.data(), n);
+    const int ta = shape.ta ? kBlasTransposed : kBlasPlain, tb = shape.tb ? kBlasTransposed : kBlasPlain;
+    const int lda = shape.ta ? m : k, ldb = shape.tb ? k : n;
+    const auto run = [&](BlasGemm<T> gemm) { gemm(kBlasRowMajor, ta, tb, m, n, k, 1, a.data(), lda, b.data(), ldb, 0, c.data(), n); };
+    if constexpr (sizeof(T) == 4) run(library.sgemm);
+    else run(library.dgemm);
   }
 
   void RunDnnl(void* function) {
@@ -159,14 +163,14 @@ void* Symbol(const std::string& library, const char* name) {
 }
 
 template <typename T>
-void Measure(const Options& options, const std::vector<const KernelTable*>& tables, void* blas, void* dnnl, Crew& crew) {
+void Measure(const Options& options, const std::vector<KernelTable>& tables, const BlasLibrary* blas, void* dnnl, Crew& crew) {
   printf("%-8s %-16s", sizeof(T) == 4 ? "f32" : "f64", "MxKxN");
-  for (const KernelTable* table : tables) printf(" %7s   med", table->isa);
+  for (const KernelTable& table : tables) printf(" %7s   med", table.isa);
   if (blas) printf("    blas   med");
   if (dnnl) printf("    dnnl   med");
-  for (const KernelTable* table : tables) {
-    if (blas) printf(" %7s/blas", table->isa);
-    if (dnnl) printf(" %7s/dnnl", table->isa);
+  for (const KernelTable& table : tables) {
+    if (blas) printf(" %7s/blas", table.isa);
+    if (dnnl) printf(" %7s/dnnl", table.isa);
   }
   printf("\n");
   for (const Shape& shape : kShapes) {
@@ -178,11 +182,11 @@ void Measure(const Options& options, const std::vector<const KernelTable*>& tabl
     const size_t ours = tables.size(), count = ours + (blas ? 1 : 0) + (dnnl ? 1 : 0);
     const auto run = [&](size_t candidate) {
       if (candidate < ours) {
-        for (int32_t i = 0; i < tables[candidate]->count; i++) {
-          if (strcmp(tables[candidate]->kernels[i].name, "matmul") == 0) return bench.RunOurs(tables[candidate]->kernels[i], crew);
+        for (int32_t i = 0; i < tables[candidate].count; i++) {
+          if (strcmp(tables[candidate].kernels[i].name, "matmul") == 0) return bench.RunOurs(tables[candidate].kernels[i], crew);
         }
       }
-      if (candidate == ours && blas) return bench.RunBlas(blas);
+      if (candidate == ours && blas) return bench.RunBlas(*blas);
       bench.RunDnnl(dnnl);
     };
     const double work = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.k) * static_cast<double>(shape.n) * 1e-9;
@@ -226,8 +230,8 @@ int main(int count, char** arguments) {
   Options options;
   for (int i = 1; i < count; i++) {
     const std::string name = arguments[i];
-    if (name == "--f64") {
-      options.f64 = true;
+    if (name == "--f64" || name == "--pieces") {
+      (name == "--f64" ? options.f64 : options.pieces) = true;
       continue;
     }
     if (i + 1 >= count) {
@@ -253,17 +257,29 @@ int main(int count, char** arguments) {
   }
   const KernelTable* usable[kMaxTables];
   const int32_t usable_count = UsableTables(usable);
-  std::vector<const KernelTable*> tables;
+  std::vector<KernelTable> tables;
   for (int32_t i = 0; i < usable_count; i++) {
     const bool named = std::find(options.isas.begin(), options.isas.end(), usable[i]->isa) != options.isas.end();
-    if (options.isas.empty() ? i == usable_count - 1 : named) tables.push_back(usable[i]);
+    if (options.isas.empty() ? i == usable_count - 1 : named) tables.push_back(*usable[i]);
   }
   Crew crew(options.threads);
   if (!crew.ok() || (tables.empty() && options.isas != std::vector<std::string>{"none"})) {
     fprintf(stderr, "gemm_bench: no memory or no such instruction set\n");
     return 1;
   }
-  void* blas = Symbol(options.blas, options.f64 ? "cblas_dgemm" : "cblas_sgemm");
+  std::string error;
+  const BlasLibrary* blas = options.blas.empty() ? nullptr : LoadBlas(options.blas.c_str(), &error);
+  if (!error.empty()) {
+    fprintf(stderr, "gemm_bench: --blas %s\n", error.c_str());
+    return 1;
+  }
+  if (blas && options.pieces) {
+    KernelTable pieces = BlasTable(*usable[usable_count - 1], *blas);
+    pieces.isa = "pieces";
+    tables.push_back(pieces);
+  } else if (blas) {
+    blas->UseThreads(options.threads);
+  }
   void* dnnl = options.f64 ? nullptr : Symbol(options.dnnl, "dnnl_sgemm");
   if (options.f64) Measure<double>(options, tables, blas, dnnl, crew);
   else Measure<float>(options, tables, blas, dnnl, crew);

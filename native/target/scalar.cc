@@ -1,4 +1,8 @@
 // The kernels for any machine, without instructions beyond the compiler's default.
+#if defined(__GNUC__) && !defined(__clang__)
+// Half the time of compiling; these kernels need to be right, not fast.
+#pragma GCC optimize("O1")
+#endif
 #define MB_ISA scalar
 #include "../kernel.h"
 

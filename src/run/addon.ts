@@ -22,7 +22,16 @@ export interface Addon {
   runSync(program: NativeProgram, memories: Uint8Array[], options: NativeRun): number;
   /** Address of the first byte, modulo 64. */
   addressOf?(bytes: Uint8Array): number;
-  info(): { isa: string; isas: string[]; threads: number; kernels: string[]; version: string; error?: string };
+  info(): {
+    isa: string;
+    isas: string[];
+    threads: number;
+    kernels: string[];
+    version: string;
+    error?: string;
+    blas?: string;
+    blasError?: string;
+  };
 }
 
 export interface Attempt {

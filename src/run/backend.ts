@@ -10,6 +10,8 @@ export interface Backend {
   readonly name: "native" | "typescript";
   /** Instruction set of the kernels: avx512, avx2, neon, scalar, or javascript. */
   readonly isa: string;
+  /** The library that multiplies matrices (MINIBATCH_BLAS); undefined: our own kernels. */
+  readonly blas?: string;
   /** Threads that a run uses unless it is told otherwise. */
   readonly threads: number;
   /** Why it is this one: what was asked for, what was tried, what failed. */
@@ -52,6 +54,6 @@ export function executor(): Executor {
 
 /** Which executor runs, with which kernels and threads, and why. */
 export function backend(): Backend {
-  const { name, isa, threads } = executor();
-  return { name, isa, threads, reasons: chosen?.reasons ?? [] };
+  const { name, isa, threads, blas } = executor();
+  return { name, isa, ...(blas ? { blas } : {}), threads, reasons: chosen?.reasons ?? [] };
 }

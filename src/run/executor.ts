@@ -23,6 +23,8 @@ export interface Executor {
   readonly name: "native" | "typescript";
   /** Instruction set of its kernels. */
   readonly isa: string;
+  /** The library that multiplies matrices instead of its own kernels. */
+  readonly blas?: string;
   /** Threads used when nothing else is said. */
   readonly threads: number;
   /** Whether `run` leaves the event loop free. */

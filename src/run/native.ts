@@ -99,10 +99,12 @@ function runError(message: string, program: Program): MinibatchError {
 
 export function nativeExecutor(addon: Addon): Executor {
   const info = addon.info();
+  if (info.blasError) warnOnce(`${info.blasError}; our own kernels multiply`);
   if (addon.addressOf) tellAddresses((bytes) => addon.addressOf?.(bytes) ?? 0);
   return {
     name: "native",
     isa: info.isa,
+    ...(info.blas ? { blas: info.blas } : {}),
     threads: threadCount(info.threads),
     background: true,
     load: (program) => new NativeLoaded(addon, program),
