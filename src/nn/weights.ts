@@ -56,7 +56,8 @@ export class Weights {
   /** Whether every parameter is a finite number: a sum is not finite when one of them is not. */
   finite(): boolean {
     let sum = 0;
-    for (const x of new Float32Array(this.theta.buffer, this.theta.byteOffset, this.theta.byteLength / 4)) sum += x;
+    const numbers = new Float32Array(this.theta.buffer, this.theta.byteOffset, this.theta.byteLength / 4);
+    for (let i = 0; i < numbers.length; i++) sum += numbers[i] as number;
     return Number.isFinite(sum);
   }
 
