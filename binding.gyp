@@ -43,6 +43,7 @@
       "sources": [
         "native/addon.cc",
         "native/dispatch.cc",
+        "native/roofline.cc",
         "native/pool.cc",
         "native/program.cc",
         "native/target/scalar.cc",
