@@ -55,11 +55,13 @@ const options = (batchSize: number) => ({
   progress: false,
 });
 
-/** A model that trains one epoch at each call. */
+/** A model that trains one epoch at each call. benny calls once without waiting, to see what comes back: so epochs queue. */
 export function epochsOf({ layers, batchSize }: Network, train: Dataset, threads: number): () => Promise<unknown> {
   const model = sequential([standardize(train).layer(), ...layers()]);
-  return async () => {
-    await model.fit(train, { ...options(batchSize), epochs: 1, threads });
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    last = last.then(() => model.fit(train, { ...options(batchSize), epochs: 1, threads }));
+    return last;
   };
 }
 
