@@ -33,6 +33,7 @@ export function startChild(command: string, args: readonly string[], env: Readon
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   let complaints = "";
   let waiting: { resolve(times: Times): void; reject(error: Error): void } | undefined;
+  let closed: string | undefined;
   const settle = (f: (w: NonNullable<typeof waiting>) => void) => {
     const was = waiting;
     waiting = undefined;
@@ -43,7 +44,10 @@ export function startChild(command: string, args: readonly string[], env: Readon
   });
   const failed = (reason: string) => settle(({ reject }) => reject(new Error(`${reason}${complaints ? `: ${complaints.trim()}` : ""}`)));
   child.on("error", (error) => failed(error.message));
-  child.on("close", (code) => failed(`ended with ${code}`));
+  child.on("close", (code, signal) => {
+    closed = `ended with ${signal ?? code}`;
+    failed(closed);
+  });
   child.stdin.on("error", () => undefined); // told by "close"
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (!line.startsWith(mark)) return;
@@ -54,7 +58,7 @@ export function startChild(command: string, args: readonly string[], env: Readon
     ask: (task) =>
       new Promise((resolve, reject) => {
         waiting = { resolve, reject };
-        if (child.exitCode !== null) failed(`ended with ${child.exitCode}`);
+        if (closed) failed(closed);
         else child.stdin.write(`${JSON.stringify(task)}\n`);
       }),
     end: () => {

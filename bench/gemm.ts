@@ -5,7 +5,7 @@
 import { matmulOp } from "../src/ops/linalg.ts";
 import { executor } from "../src/run/backend.ts";
 import { amountOf, type Instruction, instructionOf, runnerOf } from "./instruction.ts";
-import { limitsOf, showRate, threadCounts } from "./limits.ts";
+import { limitsOf, showRate, threadsOf } from "./limits.ts";
 import { geometricMean, sample } from "./measure.ts";
 import { keep, type Row, rowOf } from "./stamp.ts";
 
@@ -37,7 +37,7 @@ export async function benchGemm(): Promise<void> {
   const slow = executor().name === "typescript";
   const f32 = slow ? shapes.filter(([kind, m, , n]) => kind === "fwd" && m === 128 && n === 512) : shapes;
   const cases = [...f32.map((s) => [s, "f32"] as const), ...(slow ? [] : doubles).map((s) => [s, "f64"] as const)];
-  for (const threads of slow ? [1] : threadCounts) {
+  for (const threads of threadsOf(executor())) {
     for (const [shape, dtype] of cases) {
       const [kind, ...sizes] = shape;
       const product = productOf(shape, dtype);

@@ -4,8 +4,9 @@
 //   npm run bench -- inference
 
 import { linearOp } from "../src/ops/linalg.ts";
+import { executor } from "../src/run/backend.ts";
 import { amountOf, instructionOf } from "./instruction.ts";
-import { type Amount, limitsOf, showRate, threadCounts } from "./limits.ts";
+import { type Amount, limitsOf, showRate, threadsOf } from "./limits.ts";
 import { startOurs } from "./ours.ts";
 import { keep, type Row, rowOf } from "./stamp.ts";
 
@@ -23,7 +24,7 @@ function amountFor(rows: number): Amount {
 
 export async function benchInference(): Promise<void> {
   const rows: Row[] = [];
-  for (const threads of threadCounts) {
+  for (const threads of threadsOf(executor())) {
     const child = startOurs(threads);
     for (const count of [1, 256]) {
       const { p10, median } = await child.ask({ kind: "inference", rows: count, seconds: 0.5 });

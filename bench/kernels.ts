@@ -12,7 +12,7 @@ import { executor } from "../src/run/backend.ts";
 import { Memory } from "../src/run/memory.ts";
 import { sizeOf } from "../src/shape.ts";
 import { amountOf, instructionOf, runnerOf } from "./instruction.ts";
-import { type Amount, limitsOf, showRate, threadCounts } from "./limits.ts";
+import { type Amount, limitsOf, showRate, threadsOf } from "./limits.ts";
 import { sample } from "./measure.ts";
 import { keep, type Row, rowOf } from "./stamp.ts";
 
@@ -106,7 +106,7 @@ export async function benchKernels(): Promise<void> {
   };
   const rows: Row[] = [];
   for (const [name, work] of Object.entries(works)) {
-    for (const threads of threadCounts) {
+    for (const threads of threadsOf(executor())) {
       const measured = rowOf(name, threads, sample(work.run(threads)), work.amount, await limitsOf(threads));
       rows.push(measured);
       const time = `${(1e3 * measured.median).toFixed(1)} us`;

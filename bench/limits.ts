@@ -24,6 +24,11 @@ export interface Rate {
 /** Threads that figures are given for: one, and all. */
 export const threadCounts: readonly number[] = [...new Set([1, availableParallelism()])];
 
+/** Those of them that the executor has. */
+export function threadsOf(executor: { readonly background: boolean }): readonly number[] {
+  return executor.background ? threadCounts : [1];
+}
+
 const measured = new Map<number, Promise<Limits | undefined>>();
 
 export function limitsOf(threads: number): Promise<Limits | undefined> {

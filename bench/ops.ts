@@ -1,6 +1,6 @@
 // One row per entry of the op table and executor: the entry's own sample, grown along its first axis to a size at which
 // the work counts. Names no op: a new entry has its row. Ops whose entry counts FLOPs are held against the multiply-adds
-// of the machine, all others against a plain copy of as many bytes.
+// of the machine, all others against a plain copy of as many bytes; what reads only part of an input (gathers) shows more.
 //
 //   npm run bench -- ops
 import benny from "benny";

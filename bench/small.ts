@@ -4,7 +4,7 @@
 import { adam, crossEntropy, type Dataset, dataset, sequential, tensor } from "minibatch";
 import { iris } from "minibatch/data";
 import { executor } from "../src/run/backend.ts";
-import { threadCounts } from "./limits.ts";
+import { threadsOf } from "./limits.ts";
 import { irisNetwork, networks, stepProgram, stepTimes } from "./networks.ts";
 import { keep, type Row, rowOf } from "./stamp.ts";
 
@@ -60,7 +60,7 @@ export async function benchSmall(): Promise<void> {
   }
   const short = await iris();
   const long = repeated(short, 100);
-  for (const threads of threadCounts) {
+  for (const threads of threadsOf(executor())) {
     for (const [what, train] of [
       ["step after step", long],
       ["epochs of 19 steps", short],

@@ -4,7 +4,8 @@
 import benny from "benny";
 import type { Dataset } from "minibatch";
 import { digits } from "minibatch/data";
-import { scaling, threadCounts } from "./limits.ts";
+import { executor } from "../src/run/backend.ts";
+import { scaling, threadsOf } from "./limits.ts";
 import { digitsNetwork, epochsOf, fashion, fashionFolder, type Network, networks } from "./networks.ts";
 import { keep, type Row, row } from "./stamp.ts";
 
@@ -16,12 +17,13 @@ export async function benchTraining(): Promise<void> {
   if (large) for (const network of Object.values(networks)) all.push([network, large]);
   const rows: Row[] = [];
   const ratios: object[] = [];
-  const most = Math.max(...threadCounts);
+  const counts = threadsOf(executor());
+  const most = Math.max(...counts);
   for (const [network, train] of all) {
     const before = most > 1 ? await scaling(most) : undefined;
     const { results } = await benny.suite(
       network.name,
-      ...threadCounts.map((threads) =>
+      ...counts.map((threads) =>
         benny.add(
           `${threads}`,
           async () => {
@@ -36,7 +38,7 @@ export async function benchTraining(): Promise<void> {
     const after = most > 1 ? await scaling(most) : undefined;
     const rates = results.map((result, i) => {
       const samplesPerSecond = Math.round(train.x.size(0) / result.details.median);
-      const threads = threadCounts[i] as number;
+      const threads = counts[i] as number;
       rows.push({ ...row(`${network.name}, one epoch`, result), threads, samplesPerSecond });
       console.log(
         `${network.name.padEnd(48)} ${String(threads).padStart(2)} thr ${samplesPerSecond.toLocaleString("en").padStart(10)} samples/s`,

@@ -1,7 +1,8 @@
 // Every library that is measured, in every configuration that may be its best, and how each is started. Says which are not
 // installed, and what would install them. Knows no work.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findAddon } from "../../src/run/addon.ts";
 import { type Child, startChild } from "../child.ts";
@@ -30,7 +31,7 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const most = Math.max(...threadCounts);
 const npmInstall = "ONNXRUNTIME_NODE_INSTALL=skip npm --prefix bench/peers install";
 
-/** glibc keeps large blocks instead of giving them back to the system at every step: fresh pages cost PyTorch half its Adam. */
+/** glibc keeps large blocks and does not return them to the system at every step: fresh pages can cost half of PyTorch's Adam. */
 const keptBlocks = { MALLOC_MMAP_THRESHOLD_: "2000000000", MALLOC_TRIM_THRESHOLD_: "8000000000", MALLOC_TOP_PAD_: "268435456" };
 
 /** Thread counts of OpenMP and of OpenBLAS's own pool; a library reads what it knows. */
@@ -38,14 +39,21 @@ export function threadVariables(threads: number): Record<string, string> {
   return { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads), BLIS_NUM_THREADS: String(threads) };
 }
 
-/** Debian has OpenBLAS twice, one threaded by OpenMP and one by itself: folders to put first on the library path. */
-export function openblasFolders(): { kind: "openmp" | "pthread"; folder: string }[] {
-  const roots = existsSync("/usr/lib") ? readdirSync("/usr/lib").map((name) => `/usr/lib/${name}`) : [];
+/** Files of this name in folders of shared libraries. */
+export function libraryFiles(name: string): string[] {
+  const roots = existsSync("/usr/lib") ? ["/usr/lib", ...readdirSync("/usr/lib").map((folder) => `/usr/lib/${folder}`)] : [];
+  return roots.map((root) => `${root}/${name}`).filter((file) => existsSync(file));
+}
+
+/** What a shared library's own file name says of its version. */
+export function libraryVersion(file: string): string {
+  return /(\d+(\.\d+)+)/.exec(basename(realpathSync(file)))?.[1] ?? "of unknown version";
+}
+
+/** Debian has OpenBLAS twice, one threaded by OpenMP and one by itself: files whose folder goes first on the library path. */
+export function openblasFiles(): { kind: "openmp" | "pthread"; file: string }[] {
   return (["openmp", "pthread"] as const).flatMap((kind) =>
-    roots
-      .map((root) => `${root}/openblas-${kind}`)
-      .filter((folder) => existsSync(`${folder}/libopenblas.so.0`))
-      .map((folder) => ({ kind, folder })),
+    libraryFiles(`openblas-${kind}/libopenblas.so.0`).map((file) => ({ kind, file })),
   );
 }
 
@@ -65,14 +73,14 @@ function torchConfigurations(python: string, version: string): Configuration[] {
     threads,
     start: () => startChild(python, [here("pytorch.py")], { ...threadVariables(threads), ...env }),
   });
-  const one = [torch("1 thread", 1, {}), torch("1 thread, foreach, kept blocks", 1, { ...keptBlocks, PEER_FOREACH: "1" })];
-  if (most === 1) return one;
   const tuned = { ...keptBlocks, PEER_FOREACH: "1" };
-  const folders = openblasFolders();
-  if (!folders.length) return [...one, torch(`${most} threads, foreach, kept blocks`, most, tuned)];
+  const one = [torch("1 thr", 1, {}), torch("1 thr, tuned", 1, tuned)];
+  if (most === 1) return one;
+  const files = openblasFiles();
+  if (!files.length) return [...one, torch(`${most} thr, tuned`, most, tuned)];
   // With OpenMP both pools are one; OpenBLAS's own spins on the cores that PyTorch's wants.
-  const many = folders.map(({ kind, folder }) =>
-    torch(`${most} threads, OpenBLAS ${kind}, foreach, kept blocks`, most, { ...tuned, LD_LIBRARY_PATH: folder }),
+  const many = files.map(({ kind, file }) =>
+    torch(`${most} thr, tuned, OpenBLAS ${kind}`, most, { ...tuned, LD_LIBRARY_PATH: dirname(file) }),
   );
   return [...one, ...many];
 }

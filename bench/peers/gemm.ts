@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { findAddon } from "../../src/run/addon.ts";
 import { scaling, threadCounts } from "../limits.ts";
 import { geometricMean, median } from "../measure.ts";
-import { type Missing, openblasFolders, threadVariables } from "./configurations.ts";
+import { libraryFiles, libraryVersion, type Missing, openblasFiles, threadVariables } from "./configurations.ts";
 import type { Result } from "./table.ts";
 
 /** A line of gemm_bench: of each candidate the median speed of its quickest samples, and ours as a multiple of the library's. */
@@ -75,11 +75,18 @@ function runProgram(isas: string, { column, file, threads }: Library, part: Part
 }
 
 function libraries(isas: string): Library[] {
-  const folders = openblasFolders();
-  const openblas = folders.length
-    ? folders.map(({ kind, folder }) => ({ name: `OpenBLAS ${kind}`, column: "blas" as const, file: `${folder}/libopenblas.so.0` }))
-    : [{ name: "OpenBLAS", column: "blas" as const, file: "libopenblas.so.0" }];
-  const onednn = [2, 3].map((version) => ({ name: "oneDNN", column: "dnnl" as const, file: `libdnnl.so.${version}` }));
+  const openblas = openblasFiles().map(({ kind, file }) => ({
+    name: `OpenBLAS ${libraryVersion(file)} ${kind}`,
+    column: "blas" as const,
+    file,
+  }));
+  if (!openblas.length)
+    openblas.push(
+      ...libraryFiles("libopenblas.so.0").map((file) => ({ name: `OpenBLAS ${libraryVersion(file)}`, column: "blas" as const, file })),
+    );
+  const onednn = [2, 3]
+    .flatMap((version) => libraryFiles(`libdnnl.so.${version}`))
+    .map((file) => ({ name: `oneDNN ${libraryVersion(file)}`, column: "dnnl" as const, file }));
   const tiny: Part = { name: "", f64: false, only: "square 64x", counts: () => true };
   // On one thread OpenBLAS's two ways of threading are the same kernels.
   return threadCounts.flatMap((threads) =>
@@ -111,16 +118,17 @@ export async function compareGemm(
     .map((name) => ({ name: `GEMM of ${name}`, reason: "its library is not found", install }));
   // The mean is taken of all shapes, N = 10 of the same runs.
   const runs = [...new Map(wanted.map((part) => [part.f64 ? part.only : "f32", part])).values()];
+  const narrow = wanted.some((part) => part.only === "") ? "" : (runs[0]?.only ?? "");
   const measured = new Map<string, Product[][]>();
   const cores: number[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const library of all) {
-      if (library.threads > 1) cores.push((await scaling(library.threads)) ?? Number.NaN);
+      const now = library.threads > 1 ? await scaling(library.threads) : undefined;
+      if (now !== undefined) cores.push(now);
       for (const part of runs) {
         if (part.f64 && library.column === "dnnl") continue; // it has no f64
-        tell(`round ${round + 1} of ${rounds}: GEMM ${part.f64 ? "f64" : "f32"}, ${library.name}, ${library.threads} thr`);
-        const whole = wanted.some((p) => p.only === "");
-        const text = runProgram(isas.join(","), library, part.f64 || !whole ? part : { ...part, only: "" }, seconds);
+        tell(`round ${round + 1} of ${rounds}: ${part.f64 ? part.name : "GEMM, f32"}, ${library.name}, ${library.threads} thr`);
+        const text = runProgram(isas.join(","), library, part.f64 ? part : { ...part, only: narrow }, seconds);
         const key = `${part.f64 ? part.only : "f32"} ${library.name} ${library.threads}`;
         if (text) measured.set(key, [...(measured.get(key) ?? []), readProducts(text)]);
       }
@@ -133,7 +141,7 @@ export async function compareGemm(
           .filter((library) => library.threads === threads)
           .flatMap((library) => {
             const kept = measured.get(`${part.f64 ? part.only : "f32"} ${library.name} ${threads}`);
-            return kept ? [resultOf(part, isa, library, kept, threads > 1 ? median(cores) : undefined)] : [];
+            return kept ? [resultOf(part, isa, library, kept, threads > 1 && cores.length ? median(cores) : undefined)] : [];
           });
         const hardest = sides.sort((a, b) => a.ratio - b.ratio)[0];
         return hardest ? [hardest] : [];

@@ -15,7 +15,8 @@ import { chosen, type Work, works } from "./works.ts";
 const help = `npm run bench:peers -- [--rounds N] [--only TEXT] [--quick]
 
 Measures minibatch beside PyTorch, OpenBLAS, oneDNN, TensorFlow.js, jax-js and onnxruntime-node, as far as they are
-installed, and prints one table of ratios; above 1 minibatch is faster. Also writes bench/results/peers.json and .md.
+installed, and prints one table of ratios; above 1 minibatch is faster. Also writes bench/results/peers.json and .md, or
+peers-part.json and .md when only a part was asked for.
 
   --rounds N    how often everything is measured in turn; 5 unless told otherwise
   --only TEXT   only works whose name contains it
@@ -50,7 +51,8 @@ async function measureRound(
       const taking = configurations.filter((c) => takes(c) && !failures.has(`${work.name}: ${c.name}`));
       // Every other round in reverse: whoever comes first or last does so as often as the others.
       if (round % 2) taking.reverse();
-      if (taking.some(({ threads }) => threads > 1)) cores.push((await scaling(Math.max(...threadCounts))) ?? Number.NaN);
+      const now = taking.some(({ threads }) => threads > 1) ? await scaling(Math.max(...threadCounts)) : undefined;
+      if (now !== undefined) cores.push(now);
       for (const configuration of taking) {
         tell(`${work.name}: ${configuration.name}`);
         const child = children.get(configuration.name) ?? configuration.start();
@@ -76,7 +78,7 @@ function resultsOf(work: Work, configurations: readonly Configuration[], { round
     const [ours, peer] = [side(pair.ours), side(pair.peers)];
     if (!ours || !peer) return [];
     const threaded = configurations.some(({ name, threads }) => threads > 1 && (name === ours.name || name === peer.name));
-    return [compare(`${work.name}, ${pair.name}`, work.unit, ours, peer, threaded ? median(cores) : undefined)];
+    return [compare(`${work.name}, ${pair.name}`, work.unit, ours, peer, threaded && cores.length ? median(cores) : undefined)];
   });
 }
 
@@ -140,18 +142,20 @@ async function main(): Promise<void> {
 
   const results = [...wanted.flatMap((work) => resultsOf(work, configurations, measured.get(work.name) as Measured)), ...gemm.results];
   const absent = [...missing, ...gemm.missing];
-  const ratio = `multiply-adds on ${most} threads against 1: ${first?.toFixed(2) ?? "not measured"} at the start, ${last?.toFixed(2) ?? "not measured"} at the end`;
-  console.log(`\n${textTable(results)}\n\n${ratio}`);
+  const times = (x: number | undefined) => x?.toFixed(2) ?? "not measured";
+  const ratio = most > 1 ? [`multiply-adds on ${most} threads against 1: ${times(first)} at the start, ${times(last)} at the end`] : [];
+  console.log([`\n${textTable(results)}\n`, ...ratio].join("\n"));
   for (const { name, reason, install } of absent) console.log(`not run: ${name}: ${reason}. ${install}`);
   const reasons = new Map<string, string[]>();
   for (const [what, reason] of failures) reasons.set(reason, [...(reasons.get(reason) ?? []), what]);
   for (const [reason, what] of reasons) console.log(`failed: ${what.join("; ")}: ${reason}`);
 
-  const shown = [...peaks.map(showLimits), ratio].join("\n");
-  writeFileSync(resultFile("peers.md"), page(results, absent, shown));
+  // A part is no replacement of the whole.
+  const name = values.only === undefined && !values.quick ? "peers" : "peers-part";
+  writeFileSync(resultFile(`${name}.md`), page(results, absent, [...peaks.map(showLimits), ...ratio].join("\n")));
   const samples = Object.fromEntries([...measured].map(([name, m]) => [name, { cores: m.cores, rounds: Object.fromEntries(m.rounds) }]));
-  await keep("peers", results, { scaling: [first, last], missing: absent, failures: Object.fromEntries(failures), samples });
-  console.log("and in bench/results/peers.md");
+  await keep(name, results, { rounds, scaling: [first, last], missing: absent, failures: Object.fromEntries(failures), samples });
+  console.log(`and in bench/results/${name}.md`);
 }
 
 main().catch((error: unknown) => {
