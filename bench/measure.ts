@@ -6,8 +6,11 @@ export function percentile(list: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
 }
 
+/** Of an even number, the mean of the two in the middle. */
 export function median(list: readonly number[]): number {
-  return percentile(list, 0.5);
+  const sorted = [...list].sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return low === undefined || high === undefined ? Number.NaN : (low + high) / 2;
 }
 
 export function geometricMean(list: readonly number[]): number {

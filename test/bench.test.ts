@@ -8,7 +8,7 @@ import { productOf } from "../bench/gemm.ts";
 import { amountOf, instructionOf } from "../bench/instruction.ts";
 import { bandwidthAt, rateOf } from "../bench/limits.ts";
 import { geometricMean, median, percentile } from "../bench/measure.ts";
-import { readProducts } from "../bench/peers/gemm.ts";
+import { beside, readProducts } from "../bench/peers/gemm.ts";
 import { best, compare, markdownTable, textTable } from "../bench/peers/table.ts";
 import type { OpDefinition } from "../src/ops/define.ts";
 import { linearOp, matmulOp } from "../src/ops/linalg.ts";
@@ -82,6 +82,8 @@ describe("shares of the machine's peaks", () => {
     expect(percentile([5, 1, 4, 2, 3, 6, 7, 8, 9, 10], 0.1)).toBe(2);
     expect(percentile([3], 0.9)).toBe(3);
     expect(median([10, 9, 1])).toBe(9);
+    expect(median([10, 9, 1, 2])).toBe(5.5);
+    expect(median([])).toBeNaN();
     expect(geometricMean([2, 8])).toBeCloseTo(4, 12);
   });
 });
@@ -128,6 +130,14 @@ fwd 128x512x10              95.0  94.0    90.0  89.0    77.0  76.0        1.240 
     expect(readProducts(text)).toEqual([
       { label: "square 64x64x64", gflops: { avx512: 103, avx2: 98.5, blas: 90.5 }, ratios: { avx512: 1.14, avx2: 1.09 } },
       { label: "fwd 128x512x10", gflops: { avx512: 94, avx2: 89, blas: 76 }, ratios: { avx512: 1.24, avx2: 1.17 } },
+    ]);
+  });
+
+  test("what two processes of gemm_bench measured, shape by shape", () => {
+    const ours = readProducts(`f32 MxKxN avx512 med avx2 med\nsquare 64x64x64 10 8 7 6\nfwd 1x2x3 1 1 1 1`);
+    const theirs = readProducts(`f32 MxKxN blas med\nfwd 9x9x9 3 3\nsquare 64x64x64 5 4`);
+    expect(beside(ours, theirs, "blas")).toEqual([
+      { label: "square 64x64x64", gflops: { avx512: 8, avx2: 6, blas: 4 }, ratios: { avx512: 2, avx2: 1.5 } },
     ]);
   });
 

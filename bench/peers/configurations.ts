@@ -77,11 +77,13 @@ function torchConfigurations(python: string, version: string): Configuration[] {
   const one = [torch("1 thr", 1, {}), torch("1 thr, tuned", 1, tuned)];
   if (most === 1) return one;
   const files = openblasFiles();
-  if (!files.length) return [...one, torch(`${most} thr, tuned`, most, tuned)];
+  if (!files.length) return [...one, torch(`${most} thr`, most, {}), torch(`${most} thr, tuned`, most, tuned)];
   // With OpenMP both pools are one; OpenBLAS's own spins on the cores that PyTorch's wants.
-  const many = files.map(({ kind, file }) =>
-    torch(`${most} thr, tuned, OpenBLAS ${kind}`, most, { ...tuned, LD_LIBRARY_PATH: dirname(file) }),
-  );
+  const many = files.flatMap(({ kind, file }) => {
+    const folder = { LD_LIBRARY_PATH: dirname(file) };
+    const configuration = torch(`${most} thr, tuned, OpenBLAS ${kind}`, most, { ...tuned, ...folder });
+    return kind === "openmp" ? [torch(`${most} thr, OpenBLAS ${kind}`, most, folder), configuration] : [configuration];
+  });
   return [...one, ...many];
 }
 

@@ -1,5 +1,6 @@
-// Matrix products beside OpenBLAS and oneDNN: runs native/bench/gemm_bench, which calls all candidates in turn within one
-// process, and reads its table. One library at a time, as their spinning threads would disturb each other.
+// Matrix products beside OpenBLAS and oneDNN: runs native/bench/gemm_bench and reads its table. On one thread the library
+// and we are called in turn within one process; with more, each has its own, since helpers that spin while they wait for
+// the next call take the cores of whoever is called next.
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { findAddon } from "../../src/run/addon.ts";
@@ -31,11 +32,20 @@ export function readProducts(text: string): Product[] {
   });
 }
 
+/** What two processes measured, put together as if one had. */
+export function beside(ours: readonly Product[], theirs: readonly Product[], column: string): Product[] {
+  return ours.flatMap(({ label, gflops }) => {
+    const speed = theirs.find((product) => product.label === label)?.gflops[column];
+    if (speed === undefined) return [];
+    const ratios = Object.fromEntries(Object.entries(gflops).map(([isa, own]) => [isa, own / speed]));
+    return [{ label, gflops: { ...gflops, [column]: speed }, ratios }];
+  });
+}
+
 interface Library {
   readonly name: string;
   readonly column: "blas" | "dnnl";
   readonly file: string;
-  readonly threads: number;
 }
 
 interface Part {
@@ -67,36 +77,30 @@ function build(): string | undefined {
   }
 }
 
-function runProgram(isas: string, { column, file, threads }: Library, part: Part, seconds: number): string | undefined {
-  const options = ["--isa", isas, "--threads", `${threads}`, `--${column}`, file, "--seconds", `${seconds}`];
-  const args = [...options, ...(part.only ? ["--only", part.only] : []), ...(part.f64 ? ["--f64"] : [])];
+function runProgram(isas: string, library: Library | undefined, threads: number, part: Part, seconds: number): Product[] | undefined {
+  const args = ["--isa", isas, "--threads", `${threads}`, "--seconds", `${seconds}`];
+  if (library) args.push(`--${library.column}`, library.file);
+  if (part.only) args.push("--only", part.only);
+  if (part.f64) args.push("--f64");
   const { status, stdout } = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...threadVariables(threads) } });
-  return status === 0 ? stdout : undefined;
+  return status === 0 ? readProducts(stdout) : undefined;
 }
 
-function libraries(isas: string): Library[] {
-  const openblas = openblasFiles().map(({ kind, file }) => ({
-    name: `OpenBLAS ${libraryVersion(file)} ${kind}`,
-    column: "blas" as const,
-    file,
-  }));
-  if (!openblas.length)
-    openblas.push(
-      ...libraryFiles("libopenblas.so.0").map((file) => ({ name: `OpenBLAS ${libraryVersion(file)}`, column: "blas" as const, file })),
-    );
-  const onednn = [2, 3]
-    .flatMap((version) => libraryFiles(`libdnnl.so.${version}`))
-    .map((file) => ({ name: `oneDNN ${libraryVersion(file)}`, column: "dnnl" as const, file }));
-  const tiny: Part = { name: "", f64: false, only: "square 64x", counts: () => true };
-  // On one thread OpenBLAS's two ways of threading are the same kernels.
-  return threadCounts.flatMap((threads) =>
-    [...(threads === 1 ? openblas.slice(0, 1) : openblas), ...onednn]
-      .map((library) => ({ ...library, threads }))
-      .filter((library) => runProgram(isas, library, tiny, 0.001) !== undefined),
-  );
+function libraries(): Library[] {
+  const blas = (file: string, kind = "") => ({ name: `OpenBLAS ${libraryVersion(file)}${kind}`, column: "blas" as const, file });
+  const threaded = openblasFiles().map(({ kind, file }) => blas(file, ` ${kind}`));
+  const plain = libraryFiles("libopenblas.so.0").map((file) => blas(file));
+  const onednn = [2, 3].flatMap((version) => libraryFiles(`libdnnl.so.${version}`));
+  return [
+    ...(threaded.length ? threaded : plain),
+    ...onednn.map((file) => ({ name: `oneDNN ${libraryVersion(file)}`, column: "dnnl" as const, file })),
+  ];
 }
 
-/** One work of the comparison: its products against each library in every round. */
+/** All shapes of f32 are measured in one go, whichever are asked for; oneDNN has no f64. */
+const keyOf = (part: Part, { name }: Library, threads: number) => `${part.f64 ? part.only : "f32"} ${name} ${threads}`;
+
+/** The wanted parts against each library, in so many rounds. */
 export async function compareGemm(
   wanted: readonly Part[],
   rounds: number,
@@ -112,51 +116,69 @@ export async function compareGemm(
   const failed = isas.length ? build() : "no native addon";
   const install = "apt-get install cmake g++ libopenblas0-openmp libopenblas0-pthread libdnnl2";
   if (failed !== undefined) return { results: [], missing: [{ name: "GEMM of OpenBLAS and oneDNN", reason: failed, install }] };
-  const all = libraries(isas.join(","));
+  const all = libraries();
   const missing = ["OpenBLAS", "oneDNN"]
     .filter((name) => !all.some((library) => library.name.startsWith(name)))
     .map((name) => ({ name: `GEMM of ${name}`, reason: "its library is not found", install }));
-  // The mean is taken of all shapes, N = 10 of the same runs.
-  const runs = [...new Map(wanted.map((part) => [part.f64 ? part.only : "f32", part])).values()];
-  const narrow = wanted.some((part) => part.only === "") ? "" : (runs[0]?.only ?? "");
+
+  const [single = [], double = []] = [false, true].map((f64) => wanted.filter((part) => part.f64 === f64));
+  const widest = [...single].sort((a, b) => a.only.length - b.only.length).slice(0, 1);
+  const runs = [...widest, ...double];
   const measured = new Map<string, Product[][]>();
   const cores: number[] = [];
+  const names = isas.join(",");
   for (let round = 0; round < rounds; round++) {
-    for (const library of all) {
-      const now = library.threads > 1 ? await scaling(library.threads) : undefined;
+    for (const threads of threadCounts) {
+      const now = threads > 1 ? await scaling(threads) : undefined;
       if (now !== undefined) cores.push(now);
       for (const part of runs) {
-        if (part.f64 && library.column === "dnnl") continue; // it has no f64
-        tell(`round ${round + 1} of ${rounds}: ${part.f64 ? part.name : "GEMM, f32"}, ${library.name}, ${library.threads} thr`);
-        const text = runProgram(isas.join(","), library, part.f64 ? part : { ...part, only: narrow }, seconds);
-        const key = `${part.f64 ? part.only : "f32"} ${library.name} ${library.threads}`;
-        if (text) measured.set(key, [...(measured.get(key) ?? []), readProducts(text)]);
+        const say = (name: string) =>
+          tell(`round ${round + 1} of ${rounds}: ${part.f64 ? part.name : "GEMM, f32"}, ${name}, ${threads} thr`);
+        if (threads > 1) say("minibatch");
+        const ours = threads > 1 ? runProgram(names, undefined, threads, part, seconds) : undefined;
+        // On one thread OpenBLAS's two ways of threading are the same kernels.
+        const one = all.filter(({ column }, i) => column === "dnnl" || i === 0);
+        for (const library of threads > 1 ? all : one) {
+          if (part.f64 && library.column === "dnnl") continue;
+          say(library.name);
+          const found = runProgram(ours ? "none" : names, library, threads, part, seconds);
+          const products = found && ours ? beside(ours, found, library.column) : found;
+          const key = keyOf(part, library, threads);
+          if (products) measured.set(key, [...(measured.get(key) ?? []), products]);
+        }
       }
     }
   }
-  const results = threadCounts.flatMap((threads) =>
-    wanted.flatMap((part) =>
-      isas.flatMap((isa) => {
-        const sides = all
-          .filter((library) => library.threads === threads)
-          .flatMap((library) => {
-            const kept = measured.get(`${part.f64 ? part.only : "f32"} ${library.name} ${threads}`);
-            return kept ? [resultOf(part, isa, library, kept, threads > 1 && cores.length ? median(cores) : undefined)] : [];
-          });
-        const hardest = sides.sort((a, b) => a.ratio - b.ratio)[0];
-        return hardest ? [hardest] : [];
-      }),
-    ),
-  );
+
+  const results: Result[] = [];
+  for (const threads of threadCounts) {
+    for (const part of wanted) {
+      for (const isa of isas) {
+        const sides = all.flatMap((library) => {
+          const kept = measured.get(keyOf(part, library, threads));
+          return kept ? [resultOf(part, isa, library, threads, kept, threads > 1 && cores.length ? median(cores) : undefined)] : [];
+        });
+        // The one that is hardest to beat.
+        results.push(...sides.sort((a, b) => a.ratio - b.ratio).slice(0, 1));
+      }
+    }
+  }
   return { results, missing };
 }
 
-function resultOf(part: Part, isa: string, library: Library, rounds: readonly Product[][], cores: number | undefined): Result {
+function resultOf(
+  part: Part,
+  isa: string,
+  library: Library,
+  count: number,
+  rounds: readonly Product[][],
+  cores: number | undefined,
+): Result {
   const mean = (of: (product: Product) => number) => rounds.map((list) => geometricMean(list.filter((p) => part.counts(p.label)).map(of)));
   const ratios = mean((p) => p.ratios[isa] ?? Number.NaN);
   const ours = median(mean((p) => p.gflops[isa] ?? Number.NaN));
   const peer = median(mean((p) => p.gflops[library.column] ?? Number.NaN));
-  const threads = `${library.threads} thread${library.threads > 1 ? "s" : ""}`;
+  const threads = `${count} thread${count > 1 ? "s" : ""}`;
   return {
     work: `${part.name}, ${threads}, ${isa}`,
     unit: "GFLOP/s",
