@@ -45,6 +45,7 @@
         "native/blas/kernels.cc",
         "native/blas/library.cc",
         "native/dispatch.cc",
+        "native/roofline.cc",
         "native/pool.cc",
         "native/program.cc",
         "native/target/scalar.cc",

@@ -2,11 +2,11 @@
 // threads are busy with something else for as long. Fashion-MNIST where it is there, else the digits.
 //
 //   npm run bench -- event-loop
-import { existsSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
-import { adam, backend, batchNorm, crossEntropy, dense, dropout, relu, sequential } from "minibatch";
-import { digits, fashionMnist, standardize } from "minibatch/data";
+import { backend } from "minibatch";
+import { digits } from "minibatch/data";
+import { epochsOf, fashion, networks } from "./networks.ts";
 import { keep } from "./stamp.ts";
 
 interface Delay {
@@ -40,14 +40,13 @@ async function busy(threads: number, seconds: number): Promise<void> {
 }
 
 export async function benchEventLoop(): Promise<void> {
-  const dir = process.env.FASHION_DIR ?? "/usr/share/datasets/fashion-mnist";
-  const train = existsSync(dir) ? (await fashionMnist({ dir })).train : await digits();
-  const hidden = (n: number) => [dense(n), batchNorm(), relu(), dropout({ keepProb: 0.8 })];
-  const model = sequential([standardize(train).layer(), ...hidden(512), ...hidden(256), dense(10)]);
-  const trained = (epochs: number) =>
-    model.fit(train, { loss: crossEntropy(), optimizer: adam(), batchSize: 128, epochs, seed: 1, progress: false });
+  const large = await fashion();
+  const epoch = epochsOf(networks.a, large ?? (await digits()), backend().threads);
+  const trained = async (epochs: number) => {
+    for (let i = 0; i < epochs; i++) await epoch();
+  };
   await trained(1);
-  const training = await measured(() => trained(existsSync(dir) ? 3 : 100));
+  const training = await measured(() => trained(large ? 3 : 100));
   const control = await measured(() => busy(backend().threads, training.seconds));
   const show = (name: string, d: Delay) =>
     console.log(
@@ -56,5 +55,5 @@ export async function benchEventLoop(): Promise<void> {
   show("training", training);
   show("control", control);
   const row = (name: string, d: Delay) => ({ name, median: d.p50, min: d.p99, samples: Math.round(d.seconds * 1000) });
-  keep("event-loop", [row("training: p50 and p99 of the delay", training), row("control: p50 and p99 of the delay", control)]);
+  await keep("event-loop", [row("training: p50 and p99 of the delay", training), row("control: p50 and p99 of the delay", control)]);
 }

@@ -2,18 +2,14 @@
 // For work on kernels. THREADS threads, 1 by default.
 //
 //   npm run bench -- instructions
-import { adam, batchNorm, crossEntropy, dense, dropout, relu, sequential } from "minibatch";
 import { encode } from "../src/graph/program.ts";
-import { insideOf } from "../src/model.ts";
-import { lossDefinition } from "../src/nn/losses.ts";
-import { recipeOf } from "../src/optim/optimizers.ts";
 import { findAddon } from "../src/run/addon.ts";
 import { constantBytes } from "../src/run/constants.ts";
 import { allocate } from "../src/run/memory.ts";
-import { trainingProgram } from "../src/train/programs.ts";
+import { median } from "./measure.ts";
+import { networks, stepProgram } from "./networks.ts";
 import { keep } from "./stamp.ts";
 
-const rows = 128;
 const rounds = 101;
 
 export async function benchInstructions(): Promise<void> {
@@ -23,30 +19,14 @@ export async function benchInstructions(): Promise<void> {
     return;
   }
   const threads = Number(process.env.THREADS ?? 1);
-  const hidden = (n: number) => [dense(n), batchNorm(), relu(), dropout({ keepProb: 0.8 })];
-  const model = sequential([...hidden(512), ...hidden(256), dense(10)]).build({ shape: [784], seed: 1 });
-  const { network, weights } = insideOf("bench", model);
-  if (!weights) return;
-  const { program } = trainingProgram(
-    {
-      network,
-      structure: weights.structure,
-      data: { x: { shape: [4096, 784], dtype: "u8" }, y: { shape: [4096], dtype: "i32" } },
-      loss: lossDefinition("bench", crossEntropy()),
-      rule: recipeOf("bench", adam()).rule,
-      regularizer: undefined,
-      clipNorm: undefined,
-      clipValue: undefined,
-      metrics: {},
-    },
-    rows,
-  );
+  const { program, theta, state } = stepProgram(networks.a);
+  const rows = networks.a.batchSize;
   const { names, code } = encode(program);
   const { program: handle } = addon.compile(names, code);
   const memories = program.memories.map((m) => (m.name === "constant" ? constantBytes(program) : allocate(m.bytes)));
   const of = (name: string) => memories[program.memories.findIndex((m) => m.name === name)] as Uint8Array;
-  of("theta").set(weights.theta);
-  of("state").set(weights.state);
+  of("theta").set(theta);
+  of("state").set(state);
   const x = of("input");
   for (let i = 0; i < 4096 * 784; i++) x[i] = (i * 7919) % 251;
   const hyper = new Float32Array(of("hyper").buffer, of("hyper").byteOffset, of("hyper").byteLength / 4);
@@ -57,7 +37,6 @@ export async function benchInstructions(): Promise<void> {
     return ((performance.now() - began) / repeat) * 1000;
   };
   const end = program.instructions.length;
-  const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1] as number;
   time(0, end, 20);
   const whole = median(Array.from({ length: rounds }, () => time(0, end, 2)));
   // One after the other, as in a step: what an instruction finds in the caches is what the ones before it left.
@@ -73,7 +52,7 @@ export async function benchInstructions(): Promise<void> {
   console.log(
     `${sum.toFixed(0).padStart(8)} us  in all; a whole step ${whole.toFixed(0)} us = ${((1e6 * rows) / whole).toFixed(0)} samples/s; an empty call ${empty.toFixed(2)} us`,
   );
-  keep(
+  await keep(
     "instructions",
     found.map(({ name, microseconds }) => ({ name, median: microseconds / 1000, min: microseconds / 1000, samples: rounds })),
   );

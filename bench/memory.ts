@@ -35,7 +35,7 @@ export async function benchMemory(): Promise<void> {
   console.log(
     `resident size ${first[1].toFixed(1)} MB at step ${first[0]}, ${last[1].toFixed(1)} MB at step ${last[0]}: ${perThousand.toFixed(3)} MB per 1,000 steps`,
   );
-  keep("memory", [
+  await keep("memory", [
     { name: "resident MB per 1,000 steps (median: slope, min: MB at the end)", median: perThousand, min: last[1], samples: late.length },
   ]);
 }

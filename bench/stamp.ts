@@ -3,8 +3,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { CaseResultWithDiff, Summary } from "benny/lib/internal/common-types.js";
+import type { CaseResultWithDiff } from "benny/lib/internal/common-types.js";
 import { backend } from "minibatch";
+import type { Limits } from "../src/run/addon.ts";
+import { type Amount, limitsOf, type Rate, rateOf, threadCounts } from "./limits.ts";
+import { median } from "./measure.ts";
 
 function commit(): string {
   try {
@@ -34,22 +37,35 @@ export interface Row {
   readonly median: number;
   readonly min: number;
   readonly samples: number;
-  /** What one call does, in units per second: samples trained, or elements computed. */
-  readonly rate?: { readonly unit: string; readonly median: number } | undefined;
+  readonly threads?: number;
+  /** FLOPs or bytes per second, and which share of the machine's peak that is. */
+  readonly rate?: Rate;
+  /** Samples trained or predicted per second. */
+  readonly samplesPerSecond?: number;
 }
 
-export function row({ name, details, samples }: CaseResultWithDiff, unit?: string, amount = 0): Row {
+export function row(name: string, { details, samples }: CaseResultWithDiff, amount?: Amount, limits?: Limits): Row {
   const { median, min } = details;
-  const rate = unit && amount ? { unit: `${unit}/s`, median: Math.round(amount / median) } : undefined;
-  return { name, median: 1e3 * median, min: 1e3 * min, samples, ...(rate ? { rate } : {}) };
+  return { name, median: 1e3 * median, min: 1e3 * min, samples, ...(amount ? { rate: rateOf(amount, median, limits) } : {}) };
 }
 
-/** Writes bench/results/NAME.json. */
-export function keep(name: string, rows: readonly Row[]): void {
+/** A row of times that were taken without benny, in seconds per call. */
+export function rowOf(name: string, threads: number, seconds: readonly number[], amount?: Amount, limits?: Limits): Row {
+  const middle = median(seconds);
+  const times = { name, threads, median: 1e3 * middle, min: 1e3 * Math.min(...seconds), samples: seconds.length };
+  return amount ? { ...times, rate: rateOf(amount, middle, limits) } : times;
+}
+
+export function resultFile(name: string): string {
   const folder = fileURLToPath(new URL("./results/", import.meta.url));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ name, stamp: stamp(), rows }, null, 2)}\n`);
-  console.log(`kept in bench/results/${name}.json`);
+  return `${folder}${name}`;
 }
 
-export type { Summary };
+/** Writes bench/results/NAME.json: the rows, the machine, and what it can do. */
+export async function keep(name: string, rows: readonly object[], more: object = {}): Promise<void> {
+  const limits = (await Promise.all(threadCounts.map(limitsOf))).filter((found) => found !== undefined);
+  const peaks = limits.length ? limits : "not measured: no native addon";
+  writeFileSync(resultFile(`${name}.json`), `${JSON.stringify({ name, stamp: stamp(), peaks, ...more, rows }, null, 2)}\n`);
+  console.log(`kept in bench/results/${name}.json`);
+}

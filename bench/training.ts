@@ -1,63 +1,55 @@
-// Whole networks: samples trained per second. Real data only: the digits that come with the package, and Fashion-MNIST
-// where its folder is there (FASHION_DIR, or Debian's dataset-fashion-mnist).
+// Whole networks: samples trained per second, on one thread and on all.
 //
 //   npm run bench -- training
-import { existsSync } from "node:fs";
 import benny from "benny";
-import { adam, batchNorm, crossEntropy, type Dataset, dense, dropout, type Layer, type Model, relu, sequential } from "minibatch";
-import { digits, fashionMnist, standardize } from "minibatch/data";
-import { keep, row } from "./stamp.ts";
-
-interface Network {
-  readonly name: string;
-  readonly train: Dataset;
-  readonly batchSize: number;
-  readonly layers: readonly Layer[];
-}
-
-const withNorm = (n: number) => [dense(n), batchNorm(), relu(), dropout({ keepProb: 0.8 })];
-const plain = (n: number) => [dense(n), relu()];
-
-async function networks(): Promise<Network[]> {
-  const small = await digits();
-  const first = { name: "digits, first example", train: small, batchSize: 64, layers: [...withNorm(128), ...withNorm(64), dense(10)] };
-  const dir = process.env.FASHION_DIR ?? "/usr/share/datasets/fashion-mnist";
-  if (!existsSync(dir)) {
-    console.log(`no Fashion-MNIST in ${dir}: only the digits are measured`);
-    return [first];
-  }
-  const { train } = await fashionMnist({ dir });
-  return [
-    first,
-    {
-      name: "fashion (a) 784-512-256-10, batch norm, dropout 0.2",
-      train,
-      batchSize: 128,
-      layers: [...withNorm(512), ...withNorm(256), dense(10)],
-    },
-    { name: "fashion (b) 784-512-256-10", train, batchSize: 128, layers: [...plain(512), ...plain(256), dense(10)] },
-    { name: "fashion (c) 784-64-10, batch 32", train, batchSize: 32, layers: [...plain(64), dense(10)] },
-  ];
-}
+import type { Dataset } from "minibatch";
+import { digits } from "minibatch/data";
+import { executor } from "../src/run/backend.ts";
+import { scaling, threadsOf } from "./limits.ts";
+import { digitsNetwork, epochsOf, fashion, fashionFolder, type Network, networks } from "./networks.ts";
+import { keep, type Row, row } from "./stamp.ts";
 
 export async function benchTraining(): Promise<void> {
-  const all = await networks();
-  const epoch = async (model: Model, { train, batchSize }: Network) => {
-    await model.fit(train, { loss: crossEntropy(), optimizer: adam({ learningRate: 1e-3 }), batchSize, epochs: 1, seed: 1 });
-  };
-  const cases = all.map((network) =>
-    benny.add(
+  const small = await digits();
+  const large = await fashion();
+  if (!large) console.log(`no Fashion-MNIST in ${fashionFolder}: only the digits are measured`);
+  const all: [Network, Dataset][] = [[digitsNetwork, small]];
+  if (large) for (const network of Object.values(networks)) all.push([network, large]);
+  const rows: Row[] = [];
+  const ratios: object[] = [];
+  const counts = threadsOf(executor());
+  const most = Math.max(...counts);
+  for (const [network, train] of all) {
+    const before = most > 1 ? await scaling(most) : undefined;
+    const { results } = await benny.suite(
       network.name,
-      async () => {
-        const model = sequential([standardize(network.train).layer(), ...network.layers]);
-        await epoch(model, network); // traces the programs and fills the caches
-        return () => epoch(model, network);
-      },
-      { minSamples: 5, maxTime: 10 },
-    ),
-  );
-  const { results } = await benny.suite("training, one epoch", ...cases, benny.cycle());
-  const rows = results.map((result, i) => row(result, "samples", all[i]?.train.x.size(0)));
-  for (const { name, rate } of rows) console.log(`${name.padEnd(56)} ${rate?.median.toLocaleString("en")} ${rate?.unit}`);
-  keep("training", rows);
+      ...counts.map((threads) =>
+        benny.add(
+          `${threads}`,
+          async () => {
+            const epoch = epochsOf(network, train, threads);
+            await epoch(); // traces the programs and fills the caches
+            return epoch;
+          },
+          { minSamples: 5, maxTime: 6 },
+        ),
+      ),
+    );
+    const after = most > 1 ? await scaling(most) : undefined;
+    const rates = results.map((result, i) => {
+      const samplesPerSecond = Math.round(train.x.size(0) / result.details.median);
+      const threads = counts[i] as number;
+      rows.push({ ...row(`${network.name}, one epoch`, result), threads, samplesPerSecond });
+      console.log(
+        `${network.name.padEnd(48)} ${String(threads).padStart(2)} thr ${samplesPerSecond.toLocaleString("en").padStart(10)} samples/s`,
+      );
+      return samplesPerSecond;
+    });
+    if (most === 1) continue;
+    const speedup = (rates.at(-1) as number) / (rates[0] as number);
+    ratios.push({ name: network.name, threads: most, speedup, machine: [before, after] });
+    const machine = [before, after].map((x) => x?.toFixed(2) ?? "not measured").join(" and ");
+    console.log(`  ${most} threads against 1: ${speedup.toFixed(2)}; multiply-adds alone on this machine, before and after: ${machine}`);
+  }
+  await keep("training", rows, { ratios });
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <napi.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 #include "blas/kernels.h"
 #include "dispatch.h"
+#include "roofline.h"
 #include "pool.h"
 #include "program.h"
 
@@ -384,6 +386,64 @@ Napi::Value Info(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// Measures on a thread of libuv's, so that the event loop goes on; only benchmarks ask.
+class LimitsWorker : public Napi::AsyncWorker {
+ public:
+  LimitsWorker(napi_env env, const KernelTable& table, int32_t threads, bool memory)
+      : Napi::AsyncWorker(env), promise(Napi::Promise::Deferred::New(env)), table_(table), threads_(threads), memory_(memory) {}
+  Napi::Promise::Deferred promise;
+
+  void Execute() override {
+    if (!MeasureLimits(*table_.probes, threads_, memory_, &limits_)) SetError("limits: no memory, or no threads, to measure with");
+  }
+  void OnError(const Napi::Error& error) override { promise.Reject(error.Value()); }
+  void OnOK() override {
+    const Napi::Env env = Env();
+    Napi::Object fma = Napi::Object::New(env);
+    fma.Set("f32", Napi::Number::New(env, limits_.f32));
+    fma.Set("f64", Napi::Number::New(env, limits_.f64));
+    Napi::Array sets = Napi::Array::New(env);
+    for (uint32_t i = 0; memory_ && i < kWorkingSets; i++) {
+      const Bandwidth& bandwidth = limits_.memory[i];
+      Napi::Object set = Napi::Object::New(env);
+      set.Set("bytes", Napi::Number::New(env, static_cast<double>(bandwidth.bytes)));
+      set.Set("read", Napi::Number::New(env, bandwidth.read));
+      set.Set("copy", Napi::Number::New(env, bandwidth.copy));
+      set.Set("update", Napi::Number::New(env, bandwidth.update));
+      sets.Set(i, set);
+    }
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("isa", Napi::String::New(env, table_.isa));
+    result.Set("threads", Napi::Number::New(env, threads_));
+    result.Set("fma", fma);
+    result.Set("memory", sets);
+    promise.Resolve(result);
+  }
+
+ private:
+  const KernelTable& table_;
+  const int32_t threads_;
+  const bool memory_;
+  Limits limits_{};
+};
+
+Napi::Value MachineLimits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Kernels& kernels = TheKernels();
+  if (kernels.error[0] != '\0') return Refuse(env, kernels.error);
+  const double threads = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : NAN;
+  if (!(threads >= 1 && threads <= kMaxThreads && threads == trunc(threads))) {
+    char got[32] = "no number";
+    if (info[0].IsNumber()) snprintf(got, sizeof(got), "%g", threads);
+    return Refuse(env, "limits: threads must be a whole number from 1 to " + std::to_string(kMaxThreads) + ", got " + got);
+  }
+  if (!info[1].IsBoolean()) return Refuse(env, "limits: memory must be true or false");
+  auto* worker = new LimitsWorker(env, *kernels.table, static_cast<int32_t>(threads), info[1].As<Napi::Boolean>().Value());
+  const Napi::Promise promise = worker->promise.Promise();
+  worker->Queue();  // it deletes itself
+  return promise;
+}
+
 // Where a view starts, modulo a cache line: JavaScript aligns its memories by it.
 Napi::Value AddressOf(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -398,6 +458,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("start", Napi::Function::New(env, Start, "start"));
   exports.Set("runSync", Napi::Function::New(env, RunSync, "runSync"));
   exports.Set("info", Napi::Function::New(env, Info, "info"));
+  exports.Set("limits", Napi::Function::New(env, MachineLimits, "limits"));
   exports.Set("addressOf", Napi::Function::New(env, AddressOf, "addressOf"));
   return exports;
 }

@@ -59,11 +59,22 @@ struct Kernel {
 
 inline constexpr const char* kUnsupported = "unsupported";
 
+// Loops at the limits of the machine, for benchmarks: what no kernel of the instruction set can beat (native/roofline.h).
+struct Probes {
+  double (*fma)(DType dtype, int64_t rounds);  // f32 or f64, in registers alone; how many FLOPs it did
+  // One pass over n numbers that are not subnormal, n a multiple of kProbeStep; kProbeSpare more may be touched.
+  void (*read)(const float* p, int64_t n);
+  void (*copy)(float* p, int64_t n);    // the second half over the first
+  void (*update)(float* p, int64_t n);  // four quarters read, three written back
+};
+constexpr int64_t kProbeStep = 256, kProbeSpare = 256;
+
 // One instruction set's kernels.
 struct KernelTable {
   const char* isa;  // "scalar", "avx2", "avx512", "neon"
   const Kernel* kernels;
   int32_t count;
+  const Probes* probes = nullptr;
 };
 
 }  // namespace minibatch

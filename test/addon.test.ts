@@ -457,3 +457,47 @@ function node(code: string, env: Record<string, string> = {}): SpawnSyncReturns<
     env: { ...process.env, NODE_OPTIONS: "", ...env },
   });
 }
+
+describe.skipIf(!present)("the machine's limits", () => {
+  const limits = addon.limits as NonNullable<Addon["limits"]>;
+
+  test("are positive, finite, and what was asked for", async () => {
+    for (const threads of [1, 2]) {
+      const found = await limits(threads, true);
+      expect(found).toMatchObject({ isa: addon.info().isa, threads });
+      const figures = [
+        found.fma.f32,
+        found.fma.f64,
+        ...found.memory.flatMap(({ bytes, read, copy, update }) => [bytes, read, copy, update]),
+      ];
+      for (const figure of figures) expect(figure > 0 && Number.isFinite(figure), JSON.stringify(found)).toBe(true);
+      expect(found.memory.length).toBeGreaterThan(2);
+      // Twice as many f32 as f64 fit a register. Far from 2, one of the loops was not what it should be.
+      expect(found.fma.f32 / found.fma.f64).toBeGreaterThan(1.2);
+      expect(found.fma.f32 / found.fma.f64).toBeLessThan(3.3);
+    }
+    expect((await limits(1, false)).memory).toEqual([]);
+  });
+
+  test("leave the event loop free meanwhile", async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await limits(1, true);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  test("refuse other arguments", () => {
+    for (const [threads, got] of [
+      [0, "0"],
+      [1.5, "1.5"],
+      [257, "257"],
+      [Number.NaN, "nan"],
+      ["2", "no number"],
+      [undefined, "no number"],
+    ] as const) {
+      expect(() => limits(threads as number, true)).toThrow(`limits: threads must be a whole number from 1 to 256, got ${got}`);
+    }
+    expect(() => limits(1, 1 as unknown as boolean)).toThrow("limits: memory must be true or false");
+  });
+});

@@ -19,3 +19,4 @@
 #include "gemm-inl.h"
 #define MB_HAS_GEMM 1
 #endif
+#include "probes-inl.h"

@@ -24,4 +24,4 @@ static const KernelList kAllKernels(kElementwiseKernels, kReduceKernels, kMoveme
 extern const KernelTable kTable;  // for dispatch.cc
 #define MB_TEXT_OF(x) #x
 #define MB_TEXT(x) MB_TEXT_OF(x)
-const KernelTable kTable = {MB_TEXT(MB_ISA), kAllKernels.kernels, decltype(kAllKernels)::kCount};
+const KernelTable kTable = {MB_TEXT(MB_ISA), kAllKernels.kernels, decltype(kAllKernels)::kCount, &kProbes};

@@ -62,6 +62,8 @@ export interface OpDefinition<A extends Attributes = Attributes> {
   decomposition?(inputs: readonly Value[], attributes: A): readonly Value[];
   /** inPlace[o] = i: output o may be written over input i when that dies here. -1: it may not. */
   readonly inPlace?: readonly number[];
+  /** Floating-point operations of a call, where arithmetic and not memory limits the op; a multiply-add counts as two. */
+  flops?(inputs: readonly ValueType[], attributes: A): number;
   /** The output is the input's own memory under another shape; no kernel runs. */
   readonly alias?: boolean;
   /** Relative tolerance between executors; default f32 1e-5, f64 1e-12. */

@@ -72,6 +72,10 @@ export const matmulOp = defineOp<Transposed>({
       needs(1) ? (transposeB ? times(dc, a, true, transposeA) : times(a, dc, !transposeA, false)) : undefined,
     ];
   },
+  flops([a, b], { transposeB }) {
+    // Every number of a meets every column of b.
+    return 2 * sizeOf((a as ValueType).shape) * sides((b as ValueType).shape, transposeB)[1];
+  },
   samples: [
     matmulSample([1, 1], [1, 1]),
     matmulSample([5, 7], [7, 33]),
@@ -188,6 +192,8 @@ export const linearOp = defineOp<Linear>({
     const sums = b ? add(product, b) : product;
     return [activation === 1 ? relu(sums) : sums];
   },
+  // The bias and the activation are one pass over y, nothing beside the product.
+  flops: ([x, w]) => 2 * sizeOf((x as ValueType).shape) * ((w as ValueType).shape[1] as number),
   samples: [
     linearSample(5, 7, 33, true, 0),
     linearSample(17, 33, 19, true, 1),

@@ -16,12 +16,24 @@ export interface NativeProgram {
   readonly [handle]: true;
 }
 
+/** What the machine can do, measured; all threads together. Memory by bytes of each thread's own working set, in GB/s. */
+export interface Limits {
+  readonly isa: string;
+  readonly threads: number;
+  /** GFLOP/s of fused multiply-adds in registers alone. */
+  readonly fma: { readonly f32: number; readonly f64: number };
+  /** copy counts bytes read and written; update is 4 arrays read and 3 written, as in a step of Adam. */
+  readonly memory: readonly { readonly bytes: number; readonly read: number; readonly copy: number; readonly update: number }[];
+}
+
 export interface Addon {
   compile(names: string, code: Float64Array): { program: NativeProgram; unsupported: number[] };
   start(program: NativeProgram, memories: Uint8Array[], options: NativeRun, done: (error: string | null, stepsDone: number) => void): void;
   runSync(program: NativeProgram, memories: Uint8Array[], options: NativeRun): number;
   /** Address of the first byte, modulo 64. */
   addressOf?(bytes: Uint8Array): number;
+  /** For benchmarks: about a tenth of a second, with `memory` half a second more. */
+  limits?(threads: number, memory: boolean): Promise<Limits>;
   info(): {
     isa: string;
     isas: string[];
