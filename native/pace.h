@@ -32,15 +32,22 @@ class Pace {
 
   void Took(Way way, float nanoseconds) {
     float& time = time_[way];
-    // A mean over the last ones: a run that waited for a helper that was taken off its processor has to count.
-    time = time == 0 ? nanoseconds : time + (nanoseconds - time) * kWeight;
+    if (time == 0 || runs_ <= kCold + 2 * kTrials) {
+      // Of the first times the least: whatever disturbed the others says nothing of the ways.
+      time = time == 0 || nanoseconds < time ? nanoseconds : time;
+    } else {
+      // Then a mean over the last ones, as a helper that is often taken off its processor has to count; one that was taken off
+      // once, for milliseconds, must not count for ever.
+      const float most = kOutlier * time;
+      time += ((nanoseconds < most ? nanoseconds : most) - time) * kWeight;
+    }
     // In doubt alone, which leaves the other processors to others.
     best_ = time_[kAlone] == 0 || time_[kTogether] < kGain * time_[kAlone] ? kTogether : kAlone;
   }
 
  private:
-  static constexpr int32_t kCold = 2, kTrials = 4, kSample = 8, kLook = 128, kRareLook = 1024;
-  static constexpr float kWeight = 0.125f, kGain = 0.95f;
+  static constexpr int32_t kCold = 2, kTrials = 4, kSample = 8, kLook = 128, kRareLook = 512;
+  static constexpr float kWeight = 0.25f, kGain = 0.95f, kOutlier = 4;
   // Two milliseconds: so long a phase pays in any case, and a look at the other way would be felt.
   static constexpr float kLong = 2e6f;
 

@@ -5,12 +5,15 @@
 constexpr int64_t kLeafRows = 8;
 // Rows of a leaf side by side in registers, where there are that many.
 constexpr int kLeafUnroll = kVecRegisters >= 8 ? 8 : 1;
-// Columns worked on together: the stack of a tree of a million rows (18 levels of two values) is 36 KB.
-template <typename T> constexpr int64_t kBlockColumns = 1024 / static_cast<int64_t>(sizeof(T));
+// Columns worked on together, at most and at least. A page at most: rows of a large matrix in parts of 1 KB, a page of memory each,
+// were read at half the speed. The stack of a tree of a million rows (18 levels of two values) is 144 KB then.
+template <typename T> constexpr int64_t kBlockColumns = 4096 / static_cast<int64_t>(sizeof(T));
+template <typename T> constexpr int64_t kLeastColumns = 512 / static_cast<int64_t>(sizeof(T));
+// Elements of a block that is read twice: an eighth of an L2 of 1 MB.
+constexpr int64_t kBlockElements = 32768;
 // Rows of a chunk where there are several. Fewer elements than these stay one chunk: they need no second phase.
 constexpr int64_t kChunkRows = 256;
 constexpr int64_t kChunkElements = 196608;
-// Where there is little to share, blocks are narrower, down to eight lines of 64 bytes.
 constexpr int64_t kFewUnits = 4;
 
 // The cut of [outer, rows, columns] into units (matrix, chunk of rows, block of columns), blocks first.
@@ -29,10 +32,12 @@ template <typename T> static ColumnGrid CutColumns(int64_t outer, int64_t rows, 
   g.chunks = small || rows <= 2 * kChunkRows ? 1 : (rows + kChunkRows - 1) / kChunkRows;
   g.chunk_rows = g.chunks == 1 ? rows : kChunkRows;
   g.block_columns = kBlockColumns<T>;
-  g.blocks = (columns + g.block_columns - 1) / g.block_columns;
-  if (g.units() < kFewUnits && rows * columns >= 2 * kPieceElements) {
+  const auto count = [&] { return g.blocks = (columns + g.block_columns - 1) / g.block_columns; };
+  // Chunks are read as whole rows, in sequence. What is one chunk is narrower: it is read again while it is in the cache, and there
+  // should be some units to share.
+  const bool divisible = outer * rows * columns >= 2 * kPieceElements;
+  for (count(); g.chunks == 1 && g.block_columns > kLeastColumns<T> && (rows * g.block_columns > kBlockElements || (divisible && g.units() < kFewUnits)); count()) {
     g.block_columns /= 2;
-    g.blocks = (columns + g.block_columns - 1) / g.block_columns;
   }
   const int64_t width = columns < g.block_columns ? columns : g.block_columns;
   const int64_t unit = g.chunk_rows * width;

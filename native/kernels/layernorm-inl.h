@@ -61,7 +61,7 @@ template <typename T> struct LayerNormGradientLoop {
     const T epsilon = static_cast<T>(call.attributes[0]);
     // One number per row of a chunk, which may be all rows of little work.
     T* inverse = room.blocks[3] + kBlockColumns<T>;
-    static_assert(((2 * 56 + 4) * 1024 + kChunkElements * static_cast<int64_t>(sizeof(T))) <= kWorkerScratch);
+    static_assert(((2 * 56 + 4) * 4096 + kChunkElements * static_cast<int64_t>(sizeof(T))) <= kWorkerScratch);
     const Span units = ItemsOf(grid.units(), grid.units_per_piece, begin, end);
     int64_t ready = -1;  // the chunk whose rows' numbers stand there
     for (int64_t unit = units.begin; unit < units.end; unit++) {
