@@ -27,6 +27,8 @@ const publicParts = [
   "^src/nn/(layer|standardization)\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
+  // Which back end there is, and a share of its threads.
+  "^src/run/(backend|share)\\.ts$",
 ];
 
 const directions = stages.slice(0, -1).map((stage, i) => ({
