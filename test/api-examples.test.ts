@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = process.cwd();
@@ -68,6 +68,29 @@ describe("the examples of the API", () => {
     expect(report.verdict).toBe("correct");
     expect(report.difference).toBeLessThan(1e-7);
     expect(report.parameters.map(({ name }) => name).length).toBeGreaterThan(3);
+  });
+
+  it("a study searches, and goes on where it stopped", { timeout: 300_000 }, async () => {
+    const { result } = await import("./api/search.ts");
+    expect(result.trials).toHaveLength(25);
+    expect(result.best.value).toBeLessThan(0.06);
+    expect(result.best.params.batchSize).toBeOneOf([32, 64, 128]);
+    expectTypeOf(result.best.params.batchSize).toEqualTypeOf<32 | 64 | 128>();
+    expectTypeOf(result.best.params.learningRate).toEqualTypeOf<number>();
+    const { choice, integer, logUniform, oneMinusLogUniform, randomSearch, study } = await import("minibatch/search");
+    const again = await study({
+      space: {
+        learningRate: logUniform(1e-4, 1),
+        beta: oneMinusLogUniform(0.9, 0.999),
+        hidden: integer(50, 100),
+        batchSize: choice([32, 64, 128]),
+      },
+      strategy: randomSearch({ trials: 25 }),
+      storage: "study.jsonl",
+      seed: 1,
+      objective: () => Promise.reject(new Error("nothing is left to run")),
+    });
+    expect(again.trials).toEqual(result.trials);
   });
 
   it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {

@@ -24,6 +24,8 @@ export interface Kept {
   readonly recorded: Map<string, Json>;
   /** Names that are not in the space: the objective asked for them. */
   readonly suggested: Map<string, Json>;
+  /** What those parameters were, as the log describes them. */
+  readonly dimensions: Map<string, Json>;
   readonly reports: Map<number, number>;
   readonly note: Json | undefined;
   /** The strategy that proposed it. */
@@ -166,6 +168,7 @@ export class Ledger {
       state: "running",
       recorded: new Map(Object.entries(entry.params)),
       suggested: new Map(),
+      dimensions: new Map(),
       reports: new Map(),
       note: entry.note,
       by: entry.by,
@@ -185,6 +188,7 @@ export class Ledger {
       if (kept.recorded.has(entry.name)) return;
       kept.recorded.set(entry.name, entry.value);
       kept.suggested.set(entry.name, entry.value);
+      kept.dimensions.set(entry.name, entry.dimension);
     } else if (entry.event === "report") {
       kept.reports.set(entry.step, entry.value);
     } else if (entry.event === "release") {

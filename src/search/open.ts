@@ -57,6 +57,11 @@ function checkStrategy(value: unknown): Strategy {
   throw new MinibatchError(`study: strategy must be one such as randomSearch({ trials: 25 }), got ${describe(value)}${hint}`);
 }
 
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw new MinibatchError(`study: signal must be an AbortSignal, got ${describe(value)}`);
+}
+
 function checkStorage(value: unknown): Storage {
   if (value === undefined) return memoryStorage();
   if (typeof value === "object" && value !== null && typeof (value as { append?: unknown }).append === "function") return value as Storage;
@@ -112,8 +117,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
       throw new MinibatchError("study: space must have a parameter at least, got {}; leave it out where the objective suggests everything");
     if (direction !== "minimize" && direction !== "maximize")
       throw new MinibatchError(`study: direction must be "minimize" or "maximize", got ${describe(direction)}`);
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw new MinibatchError(`study: signal must be an AbortSignal, got ${describe(signal)}`);
+    checkSignal(signal);
     this.#space = options.space ?? ({} as S);
     this.#strategy = checkStrategy(options.strategy);
     this.#pruner = checkPruner(options.prune);
@@ -401,6 +405,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
     const ended = this.#ledger.trials.filter((kept) => kept.state !== "running");
     return resultOf(
       ended.map((kept) => ({ kept, record: this.record(kept.number) })),
+      this.#space,
       this.direction,
     );
   }

@@ -40,6 +40,7 @@ export interface StudyResult<S extends Space> {
 /** The result of trials that have ended; an error where none is done, with the reason of the first failure. */
 export function resultOf<S extends Space>(
   trials: readonly { readonly record: TrialRecord<S>; readonly kept: Kept }[],
+  space: S,
   direction: Direction,
 ): StudyResult<S> {
   const sign = direction === "minimize" ? 1 : -1;
@@ -58,7 +59,7 @@ export function resultOf<S extends Space>(
     importance: () => importanceOf(trials.map(({ kept }) => kept)),
     recheck: (objective, options) => recheck(order, direction, objective, options),
     csv: () => toCsv(trials),
-    optunaJournal: (options) => toOptuna(trials, direction, options),
+    optunaJournal: (options) => toOptuna(trials, space, direction, options),
   };
 }
 

@@ -3,7 +3,7 @@
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import { backend } from "../run/backend.ts";
 import { attempt, type Objective, shares } from "./attempt.ts";
-import { type OpenOptions, OpenStudy, openKeys } from "./open.ts";
+import { checkSignal, type OpenOptions, OpenStudy, openKeys } from "./open.ts";
 import type { TrialRecord } from "./record.ts";
 import type { StudyResult } from "./result.ts";
 import type { Space } from "./space.ts";
@@ -50,6 +50,7 @@ export async function study<const S extends Space = Record<never, never>>(option
   if (onTrial !== undefined && typeof onTrial !== "function")
     throw new MinibatchError(`study: onTrial must be a function, got ${describe(onTrial)}`);
   const parallel = checkNumber("study", "parallel", options.parallel ?? 1, { whole: true, min: 1, max: 256 });
+  checkSignal(options.signal);
   const end = new AbortController();
   const open = new OpenStudy<S>({ ...rest, signal: options.signal ? AbortSignal.any([options.signal, end.signal]) : end.signal });
   const interrupt = () => end.abort(interrupted(options.storage !== undefined));
