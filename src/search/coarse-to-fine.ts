@@ -28,14 +28,14 @@ function shrink(part: Part, best: readonly Past[], name: string, parameter: Para
 
 /**
  * `rounds` rounds of `trials` random trials each. The first draws from the whole space; each later one from the smallest box that holds
- * the best `keep` trials of all rounds before (a quarter of a round, but two at least) and a tenth of the last box more on each side. Of a choice
+ * the best `keep` trials of all rounds before (a fifth of a round, but two at least) and a tenth of the last box more on each side. Of a choice
  * the values are left that occur among the best. A round begins when the one before has ended, so with trials in parallel the boxes are the same.
  */
 export function coarseToFine(options: { rounds: number; trials: number; keep?: number | undefined }): Strategy {
   checkOptions("coarseToFine", options, ["rounds", "trials", "keep"]);
   const rounds = checkNumber("coarseToFine", "rounds", options?.rounds, { whole: true, min: 1 });
   const trials = checkNumber("coarseToFine", "trials", options.trials, { whole: true, min: 2 });
-  const keep = checkNumber("coarseToFine", "keep", options.keep ?? Math.max(2, Math.ceil(trials / 4)), {
+  const keep = checkNumber("coarseToFine", "keep", options.keep ?? Math.max(2, Math.ceil(trials / 5)), {
     whole: true,
     min: 2,
     max: trials,
