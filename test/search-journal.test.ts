@@ -147,6 +147,32 @@ describe("several owners", () => {
     await b.close();
   });
 
+  it("that cannot be looked up keep their trials until they let go of them, or are silent for two minutes", async () => {
+    const path = file();
+    const open = await openStudy({ ...options(path), strategy: randomSearch({ trials: 4 }) });
+    const other = journal(path);
+    const far = { id: "far", pid: 1, host: "another machine", began: "" };
+    await other.append([{ time: 1, event: "owner", ...far }]);
+    for (const trial of [1, 2])
+      await other.append([{ time: 1, event: "start", trial, owner: "far", by: "random search", params: { x: 0.5 }, seen: 1 }]);
+    expect((await open.ask())?.number).toBe(3);
+    await other.append([{ time: 1, event: "release", trial: 2, lease: 1 }]);
+    expect((await open.ask())?.number).toBe(2);
+    const now = performance.now();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(now + 119_000);
+    expect((await open.ask())?.number).toBe(4);
+    expect(await open.ask()).toBeUndefined();
+    await other.append([{ time: 1, event: "alive", owner: "far" }]);
+    expect(await open.ask()).toBeUndefined();
+    clock.mockReturnValue(now + 238_000);
+    expect(await open.ask()).toBeUndefined();
+    clock.mockReturnValue(now + 240_000);
+    const left = await open.ask();
+    expect([left?.number, left?.attempt, left?.params.x]).toEqual([1, 2, 0.5]);
+    await other.close();
+    await open.close();
+  });
+
   it("a line that a dying process left unfinished does not spoil the next one's", async () => {
     const path = file();
     const open = await openStudy(options(path));
