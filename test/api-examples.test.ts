@@ -93,6 +93,18 @@ describe("the examples of the API", () => {
     expect(again.trials).toEqual(result.trials);
   });
 
+  it("the smaller pieces of the page about searching", { timeout: 60_000 }, async () => {
+    const { asked, best, found, grid, halved, verdict } = await import("./api/search-more.ts");
+    expectTypeOf(best.params.units).toEqualTypeOf<readonly number[]>();
+    expectTypeOf(best.params.data.batchSize).toEqualTypeOf<32 | 64>();
+    expect(best.params.units).toHaveLength(1);
+    expect(Object.keys(asked.best.suggested)).toEqual(["layers", "units 1"]);
+    expect(Math.abs(found.best.params.x - 2)).toBeLessThan(0.5);
+    expect(halved.best.params.learningRate).toBe(2 ** -10);
+    expect(grid.importance()[0]?.name).toBe("a");
+    expect(verdict).toMatch(/^stale: trial \d+ is now better/);
+  });
+
   it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {
     const { answer, best, fit, loaded, norm, one, patient } = await import("./api/more.ts");
     const { test } = await import("./api/first.ts");
@@ -113,7 +125,7 @@ describe("the documents", () => {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => readFileSync(file, "utf8"));
 
-  for (const document of ["README.md", "docs/guide.md"]) {
+  for (const document of ["README.md", "docs/guide.md", "docs/search.md"]) {
     const text = readFileSync(join(root, document), "utf8");
     const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
     it(`${document} shows only code that runs in test/api or examples`, () => {

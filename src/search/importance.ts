@@ -9,6 +9,7 @@ import { isRecordedChoice } from "./space.ts";
 /**
  * Permutation importance by a random forest: the rise of the squared error, on trials that a tree has not seen, when the
  * parameter's values are shuffled among them, as a share of the sum over all parameters (shares of parameters that do not matter are about 0).
+ * Pruned trials count with their last report: they show what does not work.
  * It says what mattered in the trials that were made: a parameter searched in a narrow range, or one that only failed trials have, shows none.
  */
 export interface Importance {
@@ -111,8 +112,8 @@ function columns(trials: readonly Kept[]): { names: string[]; x: Float64Array[] 
 }
 
 export function importanceOf(all: readonly Kept[]): Importance[] {
-  const trials = all.filter((trial) => trial.state === "done");
-  if (trials.length < 10) throw new MinibatchError(`importance: there must be 10 trials that are done at least, got ${trials.length}`);
+  const trials = all.filter((trial) => Number.isFinite(trial.value));
+  if (trials.length < 10) throw new MinibatchError(`importance: there must be 10 trials with a value at least, got ${trials.length}`);
   const { names, x } = columns(trials);
   const y = trials.map((trial) => trial.value);
   const raised = new Array<number>(names.length).fill(0);

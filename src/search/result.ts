@@ -20,7 +20,7 @@ export interface StudyResult<S extends Space> {
   readonly boxes: readonly Box[];
   /** The best k trials that are done, best first; fewer where there are fewer. */
   top(k: number): TrialRecord<S>[];
-  /** How much each parameter matters, the most important first. Needs ten trials that are done. */
+  /** How much each parameter matters, the most important first. Needs ten trials that did not fail. */
   importance(): Importance[];
   /**
    * Runs the best trials again, with their seeds and values, by another objective (the same one on new data), and says whether their
