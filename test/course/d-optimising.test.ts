@@ -1,6 +1,105 @@
 // Section D of the course, optimising, in the order of its rows; each test begins with the row's number.
-import { adagrad, adam, landscapes, momentum, nesterov, rmsprop, sgd } from "minibatch";
+import { adagrad, adam, landscapes, momentum, nesterov, rmsprop, sgd, stats } from "minibatch";
 import { describe, expect, it } from "vitest";
+
+const zeros = (n: number) => new Array<number>(n).fill(0);
+
+/** The same averages from the function over a list and from the object that takes one value after another. */
+const averages: readonly (readonly [string, typeof stats.exponentiallyWeightedAverage])[] = [
+  ["of a list", stats.exponentiallyWeightedAverage],
+  [
+    "of a stream",
+    (values, options) => {
+      const running = stats.average(options);
+      return values.map((value) => {
+        const pushed = running.push(value);
+        expect(running.value).toBe(pushed);
+        return pushed;
+      });
+    },
+  ],
+];
+
+describe.each(averages)("16 moving averages, exponentially weighted %s", (_, average) => {
+  it("16 moving averages: beta 0.98 and theta_1 = 40 give v_1 = 0.8, corrected 40", () => {
+    expect(average([40], { beta: 0.98 })[0]).toBeCloseTo(0.8, 14);
+    expect(average([40], { beta: 0.98, biasCorrection: true })[0]).toBeCloseTo(40, 12);
+  });
+
+  it("16 moving averages: v_2 = 0.0196 theta_1 + 0.02 theta_2, divided by 0.0396 when corrected", () => {
+    for (const [first, second] of [
+      [1, 0],
+      [0, 1],
+      [40, 49],
+    ] as const) {
+      const v2 = 0.0196 * first + 0.02 * second;
+      expect(average([first, second], { beta: 0.98 })[1]).toBeCloseTo(v2, 14);
+      expect(average([first, second], { beta: 0.98, biasCorrection: true })[1]).toBeCloseTo(v2 / 0.0396, 12);
+    }
+  });
+
+  it("16 moving averages: beta 0.9 weighs 0.1, 0.09, 0.081, 0.0729, and after ten steps 0.9^10 = 0.349 of the first", () => {
+    const shares = average([1, ...zeros(10)], { beta: 0.9 });
+    [0.1, 0.09, 0.081, 0.0729].forEach((share, k) => {
+      expect(shares[k]).toBeCloseTo(share, 15);
+    });
+    const after = (shares[10] as number) / (shares[0] as number);
+    expect(after).toBeCloseTo(0.9 ** 10, 14);
+    expect(after.toFixed(3)).toBe("0.349");
+  });
+
+  it("16 moving averages: a value one window of 1 / (1 - beta) old has about 1/e of the newest one's weight", () => {
+    for (const beta of [0.9, 0.98]) {
+      const window = Math.round(stats.averagingWindow(beta));
+      const shares = average([1, ...zeros(window)], { beta });
+      expect((shares[window] as number) / (shares[0] as number)).toBeCloseTo(1 / Math.E, 1);
+    }
+  });
+
+  it("16 moving averages: the correction gives a constant back at every step and fades away later", () => {
+    for (const v of average(new Array<number>(200).fill(7), { beta: 0.98, biasCorrection: true })) expect(v).toBeCloseTo(7, 10);
+    const values = Array.from({ length: 1000 }, (_, i) => 10 + 5 * Math.sin(i / 20));
+    const [plain, corrected] = [average(values, { beta: 0.98 }), average(values, { beta: 0.98, biasCorrection: true })];
+    expect((corrected[4] as number) - (plain[4] as number)).toBeGreaterThan(5);
+    expect((corrected[999] as number) - (plain[999] as number)).toBeLessThan(1e-7);
+  });
+
+  it("16 moving averages: a beta that is no share is refused", () => {
+    for (const beta of [1, 1.5, -0.1, Number.NaN, "0.9" as unknown as number, undefined as unknown as number])
+      expect(() => average([1], { beta })).toThrow(/^stats\.\w+: beta must be a finite number from 0 below 1, got /);
+    expect(() => average([1], { beta: 0.9, biasCorection: true } as unknown as { beta: number })).toThrow(
+      /unknown option "biasCorection", did you mean "biasCorrection"\?$/,
+    );
+    expect(() => average([1], { beta: 0.9, biasCorrection: 1 as unknown as boolean })).toThrow(
+      /biasCorrection must be true or false, got 1$/,
+    );
+  });
+});
+
+describe("16 moving averages", () => {
+  it("16 moving averages: 1 / (1 - beta) is the window: 0.9 ~ 10, 0.98 ~ 50, 0.5 ~ 2", () => {
+    expect(stats.averagingWindow(0.9)).toBeCloseTo(10, 12);
+    expect(stats.averagingWindow(0.98)).toBeCloseTo(50, 11);
+    expect(stats.averagingWindow(0.5)).toBe(2);
+    expect(() => stats.averagingWindow(1)).toThrow(/^stats\.averagingWindow: beta must be a finite number from 0 below 1, got 1$/);
+  });
+
+  it("16 moving averages: simple over a window, weighted by n..1 or by given weights", () => {
+    expect(stats.movingAverage([1, 2, 6, 10], 2)).toEqual([1.5, 4, 8]);
+    expect(stats.weightedMovingAverage([1, 2, 4], 3)).toEqual([(3 * 4 + 2 * 2 + 1 * 1) / 6]);
+    expect(stats.weightedMovingAverage([1, 2, 4], [5, 1])).toEqual([(5 * 2 + 1) / 6, (5 * 4 + 2) / 6]);
+  });
+
+  it("16 moving averages: a stream says what it knows before and after its first value", () => {
+    expect(stats.average({ beta: 0.9 }).value).toBe(0);
+    expect(stats.average({ beta: 0.9, biasCorrection: true }).value).toBeNaN();
+    const running = stats.average({ beta: 0.5 });
+    running.push(4);
+    running.push(0);
+    expect([running.value, running.count]).toEqual([1, 2]);
+    expect(() => running.push("3" as unknown as number)).toThrow(/^stats\.average: push takes a number, got "3"$/);
+  });
+});
 
 type Path = readonly (readonly [number, number])[];
 /** How far a path went along one axis, back and forth. */
