@@ -24,12 +24,14 @@ const publicParts = [
   "^src/(tensor|dataset)\\.ts$",
   // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes.
   "^src/ops/define\\.ts$",
+  // A graph as a list of nodes.
+  "^src/graph/graph\\.ts$",
   "^src/nn/(layer|standardization)\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
   // What pictures show: averages, schedules, the history of a run, a model.
   "^src/(stats|model)\\.ts$",
-  "^src/optim/schedules\\.ts$",
+  "^src/optim/(schedules|landscapes)\\.ts$",
   "^src/train/history\\.ts$",
 ];
 
