@@ -1,5 +1,6 @@
 // Public exports, nothing else. Importing ./tensor.ts gives every value its methods.
 export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
+export { type GradientHealth, type GradientHealthOptions, gradientHealth, type LayerHealth } from "./check/health.ts";
 export { compile, type TensorTree } from "./compile.ts";
 export { type Dataset, dataset } from "./dataset.ts";
 export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";

@@ -4,6 +4,7 @@ import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
 import { checkRate, type Schedule } from "../optim/schedules.ts";
 import type { Epoch, History, Intervention } from "./history.ts";
+import type { Probe } from "./probe.ts";
 
 export interface Mark {
   readonly name: string;
@@ -59,6 +60,8 @@ export class RunControl<E> {
   readonly interventions: Intervention[] = [];
   paused = false;
   stopping = false;
+  /** For a look inside: where the run stood at the end of the last epoch, or where it ceased to be finite. */
+  probe: { readonly at: Probe; readonly finite: boolean } | undefined;
   readonly #readers = new Set<Reader<E>>();
   readonly #commands: Command[] = [];
   #settled: { error?: unknown } | undefined;
@@ -225,6 +228,11 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
 
   get #reins(): RunControl<E> {
     return this.#control as RunControl<E>;
+  }
+
+  /** The control of a run, for who looks inside it; undefined for anything else. */
+  static controlOf(run: unknown): RunControl<unknown> | undefined {
+    return run instanceof RunHandle ? (run.#control as RunControl<unknown> | undefined) : undefined;
   }
 
   /** A failure that a loop was told counts as handled. */
