@@ -31,6 +31,7 @@ export {
 export { binaryCrossEntropy, crossEntropy, huber, type Loss, meanAbsoluteError, meanSquaredError } from "./nn/losses.ts";
 export { type Metric, metrics } from "./nn/metrics.ts";
 export { elasticNet, l1, l2, type Regularizer } from "./nn/regularizers.ts";
+export { type Descent, type Landscape, landscapes } from "./optim/landscapes.ts";
 export {
   type AdamOptions,
   adagrad,
