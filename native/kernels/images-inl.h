@@ -151,11 +151,12 @@ static int64_t SmoothPieces(const Call& call, int32_t) {
   const Split s = SmoothSplit(call);
   return CountPieces(SmoothLines(s), SmoothLinesPerPiece(call, s));
 }
+// Products of f32 are exact in double precision, so that here a fused multiply-add has the same bits.
 MB_INLINE void AddTap(VecF x, VecD weight, VecD (&sums)[2]) {
   VecD low, high;
   Widen(x, &low, &high);
-  sums[0] = Add(sums[0], Mul(weight, low));
-  sums[1] = Add(sums[1], Mul(weight, high));
+  sums[0] = Fma(weight, low, sums[0]);
+  sums[1] = Fma(weight, high, sums[1]);
 }
 MB_INLINE void AddTap(VecD x, VecD weight, VecD (&sums)[2]) { sums[0] = Add(sums[0], Mul(weight, x)); }
 template <typename T> MB_INLINE Vec<T> Rounded(const VecD (&sums)[2]) {
