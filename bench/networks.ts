@@ -116,6 +116,7 @@ export function stepProgram({ layers, batchSize }: Network): TrainingProgram & {
     loss: lossDefinition("bench", crossEntropy()),
     rule: recipeOf("bench", adam()).rule,
     regularizer: undefined,
+    augment: undefined,
     clipNorm: undefined,
     clipValue: undefined,
     metrics: {},
