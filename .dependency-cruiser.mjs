@@ -25,12 +25,14 @@ const publicParts = [
   // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes; augmentations, which fit applies too.
   "^src/ops/define\\.ts$",
   "^src/nn/(layer|standardization|augmentation)\\.ts$",
+  // A graph as a list of nodes.
+  "^src/graph/graph\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
   // What pictures show: averages, schedules, the history of a run, a model.
   "^src/(stats|model)\\.ts$",
-  "^src/optim/schedules\\.ts$",
-  "^src/train/history\\.ts$",
+  "^src/optim/(schedules|landscapes)\\.ts$",
+  "^src/train/(history|report)\\.ts$",
 ];
 
 const directions = stages.slice(0, -1).map((stage, i) => ({

@@ -30,6 +30,7 @@ import { Predictor, rowsOf } from "./train/predictor.ts";
 import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
 import { type Run, RunControl, RunHandle } from "./train/run.ts";
+import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
 import { Trainer } from "./train/trainer.ts";
 
@@ -192,6 +193,16 @@ class SequentialModel implements Model {
       };
       settings.signal?.addEventListener("abort", wake, { once: true });
       const finish = () => {
+        const ended = built.weights;
+        control.facts = () => ({
+          task: settings.loss.task,
+          settings: settingsOf(data, options as FitOptions, settings),
+          summary: this.summary(),
+          train: data,
+          dev: settings.dev,
+          inputShape: structure.inputShape,
+          predict: (x, as) => built.predictor.predict(this.#hold(ended), settings.loss, rowsOf("report", x, structure.inputShape), as).finally(() => this.#reading--), // biome-ignore format: one call
+        });
         settings.signal?.removeEventListener("abort", wake);
         this.#running = undefined;
       };

@@ -83,11 +83,11 @@ export function panel({ plot, draw }: Library, box: Box, spec: Panel): string {
       ...spec.marks(plot, named),
       plot.axisX([...shown.ticks], {
         ...ticks,
-        tickFormat: limit(x),
+        text: limit(x),
         anchor: "bottom",
         ...(turn && { tickRotate: -45, textAnchor: "end" }),
       }),
-      plot.axisY([...y.ticks], { ...ticks, tickFormat: limit(y), anchor: "left" }),
+      plot.axisY([...y.ticks], { ...ticks, text: limit(y), anchor: "left" }),
       x.kind !== "band"
         ? plot.ruleY(
             [y.kind === "band" ? undefined : (y.domain[0] as number)].filter((v) => v !== undefined),
@@ -99,7 +99,7 @@ export function panel({ plot, draw }: Library, box: Box, spec: Panel): string {
   const middle = { x: margins.left + inner.width / 2, y: margins.top + inner.height / 2 };
   return [
     `<g transform="translate(${px(box.x)},${px(box.y)})" fill="${ink}" text-anchor="middle">`,
-    [...element.childNodes].map((node) => written(node, names)).join(""),
+    ownIds([...element.childNodes].map((node) => written(node, names)).join("")),
     title ? text(margins.left, 15, shortened(title, box.width - margins.left, size.label), { bold: true }) : "",
     x.label ? text(middle.x, box.height - 5, shortened(x.label, box.width, size.label), { anchor: "middle" }) : "",
     y.label ? text(13, middle.y, shortened(y.label, box.height, size.label), { anchor: "middle", turn: -90 }) : "",
@@ -107,9 +107,23 @@ export function panel({ plot, draw }: Library, box: Box, spec: Panel): string {
   ].join("");
 }
 
+/**
+ * The library numbers its clip paths through the life of the process. Named by what they are part of instead, the same picture is the same
+ * text, and two pictures on one page only share a name where they share the path.
+ */
+function ownIds(markup: string): string {
+  const numbered = /plot-clip-\d+/g;
+  const ids = [...new Set(markup.match(numbered) ?? [])];
+  if (!ids.length) return markup;
+  let hash = 0x811c9dc5;
+  for (const c of markup.replace(numbered, (id) => String(ids.indexOf(id))))
+    hash = Math.imul(hash ^ (c.codePointAt(0) as number), 0x01000193);
+  return markup.replace(numbered, (id) => `clip-${(hash >>> 0).toString(36)}-${ids.indexOf(id)}`);
+}
+
 const geometric = new Set(["d", "transform", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height", "points"]);
 
-/** The element as XML; coordinates to a hundredth of a pixel, so that the last bit of a logarithm does not change the file. */
+/** The element as XML; coordinates to a tenth of a pixel, so that the last bit of a logarithm does not change the file. */
 function written(node: DrawnElement, names: readonly string[]): string {
   if (node.nodeType === 3) return xml(node.textContent ?? "");
   if (node.nodeType !== 1 || node.localName === "style") return "";
@@ -117,7 +131,9 @@ function written(node: DrawnElement, names: readonly string[]): string {
   const name = own.find((attribute) => attribute.name === "class")?.value.match(/^named-(\d+)$/)?.[1];
   const kept = name === undefined ? own : own.filter((attribute) => attribute.name !== "class" && attribute.name !== "aria-label");
   const attributes = kept.map(({ name, value }) => {
-    const rounded = geometric.has(name) ? value.replace(/-?\d+\.\d{3,}(?:e-?\d+)?/g, (number) => px(Number(number))) : value;
+    const rounded = geometric.has(name)
+      ? value.replace(/-?\d+\.\d{2,}(?:e-?\d+)?/g, (number) => String(Math.round(Number(number) * 10) / 10))
+      : value;
     return ` ${name}="${xml(rounded)}"`;
   });
   const inside = [...node.childNodes].map((node) => written(node, names)).join("");

@@ -86,7 +86,7 @@ function checkSeries(where: string, series: readonly Series[]): Curve[] {
 const drawable = ([x, y]: readonly [number, number]) => Number.isFinite(x) && Number.isFinite(y);
 
 /**
- * A line of more points than a picture can show keeps, of each stretch about a pixel wide, its first, lowest, highest and last point:
+ * A line of more points than a picture can show keeps, of each stretch about two pixels wide, its first, lowest, highest and last point:
  * the drawing is the same. Gaps stay.
  */
 export function thinned(points: Curve["points"], columns: number): Curve["points"] {
@@ -178,7 +178,7 @@ export function curvesPanel(
 ): string {
   return panel(lib, box, {
     ...axes,
-    marks: (plot, named) => [...more(plot, named), ...curveMarks(plot, named, curves, Math.ceil(box.width))],
+    marks: (plot, named) => [...more(plot, named), ...curveMarks(plot, named, curves, Math.ceil(box.width / 2))],
   });
 }
 
