@@ -1,7 +1,7 @@
 // Augmentation: changed copies of few images teach a network what does not matter, as long as the changes are ones that can happen.
-import { adam, crossEntropy, type Dataset, dataset, dense, flatten, relu, schedule, sequential, stats } from "minibatch";
+import { adam, crossEntropy, type Dataset, dataset, dense, flatten, ops, relu, schedule, sequential, stats } from "minibatch";
 import { type Augmentation, augmented, crop, digits, distort, flip, rotate, split } from "minibatch/data";
-import { bars } from "minibatch/plot";
+import { bars, images as pictureOf } from "minibatch/plot";
 import { claim, percent, picture, small, table } from "./claim.ts";
 
 const all = await digits();
@@ -74,4 +74,15 @@ await picture(
     ]),
     { title: "Learning from 100 images", xLabel: "augmentation of the training images", yLabel: "error (%)" },
   ),
+);
+// The same ten images under each change, one row for each.
+const ten = images.x.slice([0, 0, 0], [10, 8, 8]);
+const shown = Object.entries(changes).map(([name, augment]) => ({ name, x: augment ? augmented(ten, augment, { seed: 2 }) : ten }));
+await picture(
+  "04-changed-images",
+  pictureOf(ops.concat(shown.map(({ x }) => x)), {
+    columns: 10,
+    labels: shown.flatMap(({ name }) => Array<string>(10).fill(name)),
+    title: "What the network is shown",
+  }),
 );
