@@ -32,7 +32,8 @@ const publicParts = [
   // What pictures show: averages, schedules, the history of a run, a model.
   "^src/(stats|model)\\.ts$",
   "^src/optim/(schedules|landscapes)\\.ts$",
-  "^src/train/(history|report)\\.ts$",
+  "^src/train/(history|report|run)\\.ts$",
+  "^src/check/health\\.ts$",
 ];
 
 const directions = stages.slice(0, -1).map((stage, i) => ({

@@ -5,6 +5,7 @@ import { reportsBy } from "./train/report.ts";
 reportsBy(() => import("./plot/report.ts"));
 
 export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
+export { type GradientHealth, type GradientHealthOptions, gradientHealth, type LayerHealth } from "./check/health.ts";
 export { compile, type TensorTree } from "./compile.ts";
 export { type Dataset, dataset } from "./dataset.ts";
 export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";

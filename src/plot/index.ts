@@ -4,7 +4,7 @@ export { type ConfusionOptions, confusionMatrix } from "./confusion.ts";
 export { type GraphOptions, graph } from "./graph.ts";
 export { type ImagesOptions, images } from "./images.ts";
 export { landscape } from "./landscape.ts";
-export { activationHistograms, gradientHealth, type Health } from "./layers.ts";
+export { activationHistograms, gradientHealth } from "./layers.ts";
 export type { PictureOptions } from "./picture.ts";
 export { type AxesOptions, type Group, lines, type Series, scatter } from "./series.ts";
 export { learningCurves, type MovingAveragesOptions, movingAverages, type ScheduleOptions, schedule } from "./training.ts";

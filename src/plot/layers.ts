@@ -1,4 +1,5 @@
 // Pictures with something for each layer: how gradients fare, what activations look like.
+import type { GradientHealth } from "../check/health.ts";
 import { describe, MinibatchError } from "../errors.ts";
 import type { Model } from "../model.ts";
 import { type Node, Value } from "../ops/define.ts";
@@ -11,21 +12,14 @@ import { type Box, checkPicture, finished, framed, type PictureOptions } from ".
 import { defaultWidth } from "./series.ts";
 import { faint, ink, palette, showNumber, size } from "./style.ts";
 
-/** What gradientHealth() gives. */
-export interface Health {
-  readonly verdict: string;
-  readonly layer?: string | undefined;
-  readonly layers: readonly { readonly name: string; readonly gradient: number; readonly activation: number; readonly update: number }[];
-}
-
 const measures = [
   { key: "gradient", label: "gradient (norm)" },
   { key: "activation", label: "activation (root mean square)" },
   { key: "update", label: "update / weights (ratio)" },
 ] as const;
 
-function checkHealth(where: string, health: unknown): Health {
-  const { layers, verdict } = (health ?? {}) as Partial<Health>;
+function checkHealth(where: string, health: unknown): GradientHealth {
+  const { layers, verdict } = (health ?? {}) as Partial<GradientHealth>;
   if (!Array.isArray(layers) || typeof verdict !== "string")
     throw new MinibatchError(`${where}: expected what gradientHealth(run) gives, got ${describe(health)}`);
   if (!layers.length) throw new MinibatchError(`${where}: there is nothing to draw, no layer has parameters`);
@@ -35,18 +29,18 @@ function checkHealth(where: string, health: unknown): Health {
       if (typeof one[key] !== "number" || typeof one.name !== "string")
         throw new MinibatchError(`${where}: layers[${i}] must have name, gradient, activation and update, got ${describe(layer)}`);
   });
-  return health as Health;
+  return health as GradientHealth;
 }
 
 /** Pixels for a layer: less where there are many. */
 const rowHeight = (layers: number) => (layers > 60 ? 7 : layers > 30 ? 12 : 22);
 
-export function healthHeight(health: Health): number {
+export function healthHeight(health: GradientHealth): number {
   return Math.max(110, 60 + health.layers.length * rowHeight(health.layers.length));
 }
 
 /** Three panels side by side, a row for each layer; the layer that the verdict names is vermilion. */
-export function healthMarkup(lib: Library, where: string, health: Health, box: Box): string {
+export function healthMarkup(lib: Library, where: string, health: GradientHealth, box: Box): string {
   const { layers, layer } = checkHealth(where, health);
   const names = layers.map(({ name }) => name);
   const band = bandAxis("", names, Math.floor((box.height - 60) / 14));
@@ -79,7 +73,7 @@ export function healthMarkup(lib: Library, where: string, health: Health, box: B
   return panels.join("");
 }
 
-export function healthNote({ verdict, layer }: Health): string {
+export function healthNote({ verdict, layer }: GradientHealth): string {
   return `Verdict: ${verdict}${layer === undefined ? "" : `, layer ${layer}`}`;
 }
 
@@ -91,7 +85,7 @@ export function healthNote({ verdict, layer }: Health): string {
  * await plot.gradientHealth(gradientHealth(run));
  * ```
  */
-export async function gradientHealth(health: Health, options: PictureOptions = {}): Promise<string> {
+export async function gradientHealth(health: GradientHealth, options: PictureOptions = {}): Promise<string> {
   const where = "gradientHealth";
   checkPicture(where, options);
   const checked = checkHealth(where, health);

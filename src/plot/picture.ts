@@ -152,7 +152,7 @@ export function framed(
   const total = Math.ceil(height === "content" ? y + used + margin : Math.max(height, y + room + margin / 2));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" viewBox="0 0 ${width} ${total}" role="img" font-family="${xml(font)}" style="max-width:100%;height:auto;background:#ffffff">`,
-    `<title>${xml(frame.title ?? "picture")}</title>`,
+    `<title>${xml(frame.title || "picture")}</title>`,
     `<rect width="${width}" height="${total}" fill="#ffffff"/>`,
     head,
     legend.markup,

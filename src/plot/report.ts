@@ -1,5 +1,6 @@
 // The page that run.report() writes: everything about one run, in one file. It sees what a user sees: the history, predictions,
 // the data; it knows nothing of how training works.
+import { gradientHealth } from "../check/health.ts";
 import type { Dataset } from "../dataset.ts";
 import { diagnose } from "../diagnose/diagnose.ts";
 import { describe, MinibatchError } from "../errors.ts";
@@ -8,10 +9,12 @@ import { show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Epoch, History } from "../train/history.ts";
 import type { Reporter, RunFacts } from "../train/report.ts";
+import type { Run } from "../train/run.ts";
 import { confusionMatrix } from "./confusion.ts";
 import { bitmapOf, imageGrid, imageShape, levelsOf } from "./images.ts";
+import { gradientHealth as healthPicture } from "./layers.ts";
 import { framed, page } from "./picture.ts";
-import { scatter } from "./series.ts";
+import { lines, scatter } from "./series.ts";
 import { showNumber, xml } from "./style.ts";
 import { learningCurves } from "./training.ts";
 
@@ -293,8 +296,8 @@ async function sectionsOf(run: unknown, facts: RunFacts, history: History<Epoch>
   const sections: Section[] = [
     { title: "Settings", body: table([], facts.settings) },
     { title: "Model", body: `<pre>${xml(facts.summary)}</pre>` },
-    { title: "Learning curves", body: await curves(history) },
-    ...(await health(run)),
+    { title: "Learning curves", body: (await curves(history)) + (await rates(history)) },
+    await health(run),
   ];
   if (!dev && !sameRows(facts)) {
     const body = paragraph("There is no dev set, and the training rows are cropped at random; the model's mistakes cannot be shown.");
@@ -306,11 +309,26 @@ async function sectionsOf(run: unknown, facts: RunFacts, history: History<Epoch>
   ];
 }
 
+/** The learning rate over the epochs, where it changed. */
+async function rates({ epochs }: History<Epoch>): Promise<string> {
+  const y = epochs.map(({ learningRate }) => learningRate);
+  if (y.every((rate) => rate === y[0])) return "";
+  const series = [{ name: "learning rate at the epoch's last step", x: epochs.map(({ epoch }) => epoch), y }];
+  return lines(series, { xLabel: "epoch", yLabel: "learning rate", height: 240 });
+}
+
+/** One step after the last epoch, layer by layer. */
+async function health(run: unknown): Promise<Section> {
+  const measured = gradientHealth(run as Run<unknown>);
+  if (!measured.layers.length) return { title: "Gradient health", body: paragraph("No layer has parameters.") };
+  return { title: "Gradient health", body: await healthPicture(measured, { title: "" }) };
+}
+
 async function curves(history: History<Epoch>): Promise<string> {
   const finite = history.epochs.some((epoch) =>
     [epoch.trainLoss, epoch.devLoss, epoch.trainError].some((v) => v !== undefined && Number.isFinite(v)),
   );
-  return finite ? learningCurves(history) : paragraph("No loss was finite: a smaller learning rate or clipNorm may help.");
+  return finite ? learningCurves(history, { title: "" }) : paragraph("No loss was finite: a smaller learning rate or clipNorm may help.");
 }
 
 /** Writes the page. */
@@ -321,7 +339,3 @@ export const writeReport: Reporter["writeReport"] = async (run, facts, history, 
   const html = page(title, `<h1>${title}</h1>\n${opening(history, facts)}\n${body}`, style);
   await writeFile("run.report", file, new TextEncoder().encode(html));
 };
-
-async function health(_run: unknown): Promise<Section[]> {
-  return [];
-}

@@ -4,6 +4,7 @@ import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
 import { checkRate, type Schedule } from "../optim/schedules.ts";
 import type { Epoch, History, Intervention } from "./history.ts";
+import type { Probe } from "./probe.ts";
 import { type RunFacts, reporter } from "./report.ts";
 
 export interface Mark {
@@ -72,6 +73,8 @@ export class RunControl<E> {
   stopping = false;
   /** What a report is made of; set by fit. */
   facts: (() => RunFacts) | undefined;
+  /** For a look inside: where the run stood at the end of the last epoch, or where it ceased to be finite. */
+  probe: { readonly at: Probe; readonly finite: boolean } | undefined;
   readonly #readers = new Set<Reader<E>>();
   readonly #commands: Command[] = [];
   #settled: { error?: unknown } | undefined;
@@ -238,6 +241,11 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
 
   get #reins(): RunControl<E> {
     return this.#control as RunControl<E>;
+  }
+
+  /** The control of a run, for who looks inside it; undefined for anything else. */
+  static controlOf(run: unknown): RunControl<unknown> | undefined {
+    return run instanceof RunHandle ? (run.#control as RunControl<unknown> | undefined) : undefined;
   }
 
   /** A failure that a loop was told counts as handled. */

@@ -10,14 +10,14 @@ function written(value: unknown): string {
   if (typeof value === "function" || (typeof value === "object" && value !== null && "kind" in value)) {
     const { kind, name, settings, learningRate, options, ...others } = value as unknown as Record<string, unknown>;
     if (typeof kind !== "string") return typeof name === "string" && name !== "" ? `function ${name}` : "a function";
-    const rate = learningRate === undefined ? {} : { learningRate };
+    const rate = learningRate === undefined ? {} : { learningRate: typeof learningRate === "function" ? "a schedule" : learningRate };
     const parts = {
       ...rate,
       ...(settings as object | undefined),
       ...(options as object | undefined),
       ...(settings || options ? {} : others),
     };
-    const shown = Object.entries(parts).filter(([, part]) => part !== undefined && (typeof part !== "function" || part === learningRate));
+    const shown = Object.entries(parts).filter(([, part]) => part !== undefined && typeof part !== "function");
     return `${kind}(${shown.map(([key, part]) => `${key}: ${written(part)}`).join(", ")})`;
   }
   if (typeof value === "string") return value;
