@@ -114,7 +114,7 @@ describe("one augmentation, exactly", () => {
 
   it("smoothing an impulse shows the Gaussian", () => {
     const weights = new Float64Array(13);
-    gaussianWeights(2, weights);
+    gaussianWeights(2, 1, weights);
     expect(weights.reduce((sum, w) => sum + w, 0)).toBeCloseTo(1, 14);
     expect((weights[8] as number) / (weights[6] as number)).toBeCloseTo(Math.exp(-0.5), 14);
     const impulse = new Float64Array(20);
