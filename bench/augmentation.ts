@@ -17,9 +17,9 @@ const lists: Readonly<Record<string, readonly Augmentation[]>> = {
   distort: [distort({ alpha: 34, sigma: 4 })],
 };
 
-/** 80 steps: long against the clock and the time that fit takes to begin, short enough for many turns. */
-const rows = 80 * networks.a.batchSize;
-const turns = 9;
+/** 40 steps: long against the time that fit takes to begin, short enough for many turns. */
+const rows = 40 * networks.a.batchSize;
+const turns = 21;
 
 async function seconds(f: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
