@@ -114,7 +114,7 @@ describe("one augmentation, exactly", () => {
 
   it("smoothing an impulse shows the Gaussian", () => {
     const weights = new Float64Array(13);
-    gaussianWeights(2, weights);
+    gaussianWeights(2, 1, weights);
     expect(weights.reduce((sum, w) => sum + w, 0)).toBeCloseTo(1, 14);
     expect((weights[8] as number) / (weights[6] as number)).toBeCloseTo(Math.exp(-0.5), 14);
     const impulse = new Float64Array(20);
@@ -158,11 +158,11 @@ describe("draws", () => {
   });
 
   it("differ between augmentations of one list", () => {
-    const x = ramps(400, 1, 2);
-    const once = numbers(augmented(x, [flip()]));
-    const twice = numbers(augmented(x, [flip(), flip()]));
-    const same = once.filter((value, i) => value === twice[i]).length / once.length;
-    expect(Math.abs(same - 0.5)).toBeLessThan(0.1);
+    // Two flips at once, or none, would leave every image as it was.
+    const m = 1000;
+    const first = numbers(augmented(ramps(m, 1, 2), [flip(), flip()])).filter((_, i) => i % 2 === 0);
+    const mirrored = first.reduce((sum, value) => sum + value, 0) / m;
+    expect(Math.abs(mirrored - 0.5)).toBeLessThan(4 * Math.sqrt(0.25 / m));
   });
 
   it("flip at the rate asked for", () => {
@@ -210,18 +210,26 @@ describe("draws", () => {
     );
   });
 
-  it("rotate and zoom side by side are one resampling", () => {
-    const m = 200;
-    const [rows, columns] = [true, false].map((row) =>
-      augmented(ramps(m, 9, 9, row), [zoom({ by: 0.2 }), rotate({ degrees: 30 })], { seed: 2 }).data(),
-    ) as unknown as [ArrayLike<number>, ArrayLike<number>];
+  it.each([
+    ["zoom and rotate", [zoom({ by: 0.2 }), rotate({ degrees: 30 })]],
+    ["rotate and zoom", [rotate({ degrees: 30 }), zoom({ by: 0.2 })]],
+  ])("%s side by side are one resampling, with an angle and a factor of its own", (_what, list) => {
+    const m = 1000;
+    const [rows, columns] = [true, false].map((row) => augmented(ramps(m, 9, 9, row), list, { seed: 2 }).data()) as unknown as [
+      ArrayLike<number>,
+      ArrayLike<number>,
+    ];
+    const angles: number[] = [];
+    const factors: number[] = [];
     for (let i = 0; i < m; i++) {
       const [down, right] = [rows, columns].map((r) => (r[i * 81 + 4 * 9 + 6] as number) - 4) as [number, number];
-      const factor = 2 / Math.hypot(down, right);
-      expect(factor).toBeGreaterThan(0.79);
-      expect(factor).toBeLessThan(1.21);
-      expect(Math.abs(Math.atan2(down, right))).toBeLessThan((30.01 * Math.PI) / 180);
+      factors.push(2 / Math.hypot(down, right));
+      angles.push((Math.atan2(down, right) * 180) / Math.PI);
     }
+    expectEven(factors, 0.8, 1.2);
+    expectEven(angles, -30, 30);
+    const together = angles.reduce((sum, angle, i) => sum + (angle / 30) * (((factors[i] as number) - 1) / 0.2), 0) / m;
+    expect(Math.abs(together)).toBeLessThan(4 / 3 / Math.sqrt(m));
   });
 
   it("distort by displacements of deviation alpha / (2 sqrt(3 pi) sigma), smooth, and as far across as down", () => {

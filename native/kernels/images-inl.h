@@ -41,9 +41,12 @@ static void RunUniformRows(const Call& call, int32_t, int64_t begin, int64_t end
       static_assert(sizeof(words) == sizeof(word));
       __builtin_memcpy(word, &words, sizeof(word));
       const int64_t count = columns - first < 32 ? columns - first : 32;
-      // The low 24 of a word's upper bits are a float exactly; conversions from signed numbers are the fast ones.
-      for (int64_t i = 0; i < count; i++)
-        u[first + i] = static_cast<float>(static_cast<int32_t>(static_cast<uint32_t>(word[i % 4][i / 4]) >> 8)) * 0x1p-24f;
+      float draws[32];
+      // The upper 24 bits of a word are a float exactly; conversions from signed numbers are the fast ones.
+      for (int w = 0; w < 4; w++) {
+        for (int lane = 0; lane < 8; lane++) draws[8 * w + lane] = static_cast<float>(static_cast<int32_t>(static_cast<uint32_t>(word[w][lane]) >> 8)) * 0x1p-24f;
+      }
+      CopyElements(u + first, static_cast<const float*>(draws), count);
     }
   }
 }
@@ -163,14 +166,31 @@ template <typename T> MB_INLINE Vec<T> Rounded(const VecD (&sums)[2]) {
   if constexpr (sizeof(T) == 4) return Narrow(sums[0], sums[1]);
   else return sums[0];
 }
-// y[j] = sum over k of weights[k] x[k step + j] for j below n.
+// y[j] = sum over k of weights[k] x[k step + j] for kVectors vectors, of the last of which `lanes` count.
+template <typename T, int kVectors> MB_INLINE void SumTapsOf(const T* x, int64_t step, const T* weights, int64_t taps, int lanes, T* y) {
+  constexpr int kLanes = Vec<T>::kLanes;
+  VecD sums[kVectors][2];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; v++) sums[v][0] = sums[v][1] = Zero<double>();
+  for (int64_t k = 0; k < taps; k++) {
+    const VecD weight = Set<double>(static_cast<double>(weights[k]));
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; v++) {
+      const T* from = x + k * step + v * kLanes;
+      AddTap(v < kVectors - 1 ? Load(from) : LoadPartial(from, lanes), weight, sums[v]);
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; v++) StorePartial(y + v * kLanes, Rounded<T>(sums[v]), v < kVectors - 1 ? kLanes : lanes);
+}
+// The same for j below n: two vectors side by side, since the additions of one wait for each other.
 template <typename T> MB_SHARED void SumTaps(const T* x, int64_t step, const T* weights, int64_t taps, int64_t n, T* y) {
-  EachVector<T>(n, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
-    constexpr bool kFull = decltype(full)::value;
-    VecD sums[2] = {Zero<double>(), Zero<double>()};
-    for (int64_t k = 0; k < taps; k++) AddTap(LoadLanes<kFull>(x + k * step + j, lanes), Set<double>(static_cast<double>(weights[k])), sums);
-    StoreLanes<kFull>(y + j, Rounded<T>(sums), lanes);
-  });
+  constexpr int kLanes = Vec<T>::kLanes;
+  for (int64_t j = 0; j < n; j += 2 * kLanes) {
+    const int count = n - j < 2 * kLanes ? static_cast<int>(n - j) : 2 * kLanes;
+    if (count > kLanes) SumTapsOf<T, 2>(x + j, step, weights, taps, count - kLanes, y + j);
+    else SumTapsOf<T, 1>(x + j, step, weights, taps, count, y + j);
+  }
 }
 template <typename T> struct SmoothLoop {
   static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker& worker) {

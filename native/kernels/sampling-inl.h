@@ -37,8 +37,67 @@ template <typename T> MB_INLINE void SamplePixel(const T* image, const Images& s
   }
 }
 
-// A pixel costs some eight times a plain copy.
-constexpr int64_t kSampleCost = 8;
+// One channel: the image is copied as doubles between zeros, so that every point inside finds its four pixels without questions.
+// It must fit the worker's scratch, else pixels are sampled one by one.
+struct Padded {
+  double* data;
+  int64_t stride;
+};
+static inline bool FitsPadded(const Images& size) {
+  return size.channels == 1 && size.width < (1 << 20) && size.height < (1 << 20) &&
+         (size.width + 2) * (size.height + 2) * static_cast<int64_t>(sizeof(double)) <= kWorkerScratch;
+}
+static Padded ZeroPadded(const Images& size, Worker& worker) {
+  double* data = reinterpret_cast<double*>(worker.scratch);
+  FillElements(data, 0.0, (size.width + 2) * (size.height + 2));
+  return {data, size.width + 2};
+}
+template <typename T> static void FillPadded(const Padded& padded, const Images& size, const T* image) {
+  for (int64_t i = 0; i < size.height; i++) {
+    double* line = padded.data + (i + 1) * padded.stride + 1;
+    for (int64_t j = 0; j < size.width; j++) line[j] = static_cast<double>(image[i * size.width + j]);
+  }
+}
+// Eight pixels at rows y, columns x: the numbers of SamplePixel.
+MB_INLINE VecD SampleVector(const Padded& padded, const Images& size, VecD y, VecD x) {
+  const VecD before = Set<double>(-1), height = Set<double>(static_cast<double>(size.height)), width = Set<double>(static_cast<double>(size.width));
+  const MaskD inside = And(And(Greater(y, before), Less(y, height)), And(Greater(x, before), Less(x, width)));
+  // Points outside, and NaN, go to the corner before the image.
+  const VecD row = Select(inside, y, before), column = Select(inside, x, before);
+  const VecD top = Floor(row), left = Floor(column), down = Sub(row, top), right = Sub(column, left);
+  const VecD one = Set<double>(1), up = Sub(one, down), near = Sub(one, right);
+  alignas(64) double place[8], corners[4][8];
+  Store(static_cast<double*>(place), Add(Mul(Add(top, one), Set<double>(static_cast<double>(padded.stride))), Add(left, one)));
+#pragma GCC unroll 8
+  for (int lane = 0; lane < 8; lane++) {
+    const double* corner = padded.data + static_cast<int64_t>(place[lane]);
+    corners[0][lane] = corner[0];
+    corners[1][lane] = corner[1];
+    corners[2][lane] = corner[padded.stride];
+    corners[3][lane] = corner[padded.stride + 1];
+  }
+  const auto at = [&](int i) MB_LAMBDA { return Load(static_cast<const double*>(corners[i])); };
+  const VecD above = Add(Mul(near, at(0)), Mul(right, at(1))), below = Add(Mul(near, at(2)), Mul(right, at(3)));
+  return SelectOrZero(inside, Add(Mul(up, above), Mul(down, below)));
+}
+alignas(64) static constexpr double kLaneNumbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+MB_INLINE VecD NumbersFrom(int64_t j) { return Add(Set<double>(static_cast<double>(j)), Load(static_cast<const double*>(kLaneNumbers))); }
+// A line of an image: points(j, full, lanes, rows, columns) gives the points of a vector of pixels from j on, eight and eight.
+template <typename T, typename F> MB_INLINE void SampleLine(const Padded& padded, const Images& size, T* to, const F& points) {
+  EachVector<T>(size.width, [&](int64_t j, auto full, int lanes) MB_LAMBDA {
+    constexpr bool kFull = decltype(full)::value;
+    constexpr int kHalves = Vec<T>::kLanes / 8;
+    VecD rows[2], columns[2], pixels[2];
+    points(j, full, lanes, rows, columns);
+#pragma GCC unroll 2
+    for (int half = 0; half < kHalves; half++) pixels[half] = SampleVector(padded, size, rows[half], columns[half]);
+    if constexpr (kHalves == 2) StoreLanes<kFull>(to + j, Narrow(pixels[0], pixels[1]), lanes);
+    else StoreLanes<kFull>(to + j, pixels[0], lanes);
+  });
+}
+
+// A pixel costs some four times a plain copy.
+constexpr int64_t kSampleCost = 4;
 static int64_t SamplingPieces(const Call& call, int32_t) { return CountPieces(call.out[0].shape[0], ImagesPerPiece(call, kSampleCost)); }
 
 // ---- warpImages(x, u) {by, degrees} ----
@@ -79,8 +138,10 @@ static const char* CheckWarpImages(const Call& call) {
   return SameShape(x, call.out[0]) ? nullptr : "the result must be like x";
 }
 template <typename T> struct WarpImagesLoop {
-  static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker&) {
+  static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker& worker) {
     const Images size = ImagesOf(call.in[0]);
+    const bool fits = FitsPadded(size);
+    const Padded padded = fits ? ZeroPadded(size, worker) : Padded{};
     const Span span = ItemsOf(size.count, ImagesPerPiece(call, kSampleCost), begin, end);
     const double middle_row = static_cast<double>(size.height - 1) / 2, middle_column = static_cast<double>(size.width - 1) / 2;
     for (int64_t image = span.begin; image < span.end; image++) {
@@ -90,8 +151,21 @@ template <typename T> struct WarpImagesLoop {
       const double a = turned.cosine / factor, b = turned.sine / factor;
       const T* from = In<T>(call, 0) + image * size.Size();
       T* to = Out<T>(call, 0) + image * size.Size();
+      if (fits) FillPadded(padded, size, from);
       for (int64_t i = 0; i < size.height; i++) {
         const double down = static_cast<double>(i) - middle_row;
+        if (fits) {
+          const VecD bs = Set<double>(b), as = Set<double>(a), a_down = Set<double>(a * down), b_down = Set<double>(b * down);
+          SampleLine<T>(padded, size, to + i * size.width, [&](int64_t j, auto, int, VecD* rows, VecD* columns) MB_LAMBDA {
+#pragma GCC unroll 2
+            for (int half = 0; half < Vec<T>::kLanes / 8; half++) {
+              const VecD right = Sub(NumbersFrom(j + 8 * half), Set<double>(middle_column));
+              rows[half] = Add(Set<double>(middle_row), Add(Mul(bs, right), a_down));
+              columns[half] = Add(Set<double>(middle_column), Sub(Mul(as, right), b_down));
+            }
+          });
+          continue;
+        }
         for (int64_t j = 0; j < size.width; j++, to += size.channels) {
           const double right = static_cast<double>(j) - middle_column;
           SamplePixel<T>(from, size, middle_row + (b * right + a * down), middle_column + (a * right - b * down), to);
@@ -111,16 +185,35 @@ static const char* CheckDisplaceImages(const Call& call) {
     return "field must have a row and a column step for each pixel";
   return SameShape(x, call.out[0]) ? nullptr : "the result must be like x";
 }
+MB_INLINE void WidenAll(VecF v, VecD* wide) { Widen(v, &wide[0], &wide[1]); }
+MB_INLINE void WidenAll(VecD v, VecD* wide) { wide[0] = v; }
 template <typename T> struct DisplaceImagesLoop {
-  static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker&) {
+  static void Run(const Call& call, int32_t, int64_t begin, int64_t end, Worker& worker) {
     const Images size = ImagesOf(call.in[0]);
+    const bool fits = FitsPadded(size);
+    const Padded padded = fits ? ZeroPadded(size, worker) : Padded{};
     const Span span = ItemsOf(size.count, ImagesPerPiece(call, kSampleCost), begin, end);
     const int64_t pixels = size.height * size.width;
     for (int64_t image = span.begin; image < span.end; image++) {
       const T *rows = In<T>(call, 1) + 2 * image * pixels, *columns = rows + pixels;
       const T* from = In<T>(call, 0) + image * size.Size();
       T* to = Out<T>(call, 0) + image * size.Size();
+      if (fits) FillPadded(padded, size, from);
       for (int64_t i = 0; i < size.height; i++) {
+        if (fits) {
+          const int64_t line = i * size.width;
+          SampleLine<T>(padded, size, to + line, [&](int64_t j, auto full, int lanes, VecD* at_rows, VecD* at_columns) MB_LAMBDA {
+            constexpr bool kFull = decltype(full)::value;
+            WidenAll(LoadLanes<kFull>(rows + line + j, lanes), at_rows);
+            WidenAll(LoadLanes<kFull>(columns + line + j, lanes), at_columns);
+#pragma GCC unroll 2
+            for (int half = 0; half < Vec<T>::kLanes / 8; half++) {
+              at_rows[half] = Add(Set<double>(static_cast<double>(i)), at_rows[half]);
+              at_columns[half] = Add(NumbersFrom(j + 8 * half), at_columns[half]);
+            }
+          });
+          continue;
+        }
         for (int64_t j = 0; j < size.width; j++, rows++, columns++, to += size.channels) {
           const double row = static_cast<double>(i) + static_cast<double>(*rows), column = static_cast<double>(j) + static_cast<double>(*columns);
           SamplePixel<T>(from, size, row, column, to);

@@ -123,11 +123,13 @@ export function distort(options: { alpha: number; sigma: number }): Augmentation
     apply(x, u) {
       const [b, h, w] = x.shape as [number, number, number];
       // Computed here, once for all executors: an exponential may differ between them in its last bit.
-      const data = newArray(u.dtype, taps);
-      gaussianWeights(sigma, data);
-      const weights = source({ kind: "constant", data }, { shape: [taps], dtype: u.dtype });
+      const gaussian = (times: number) => {
+        const data = newArray(u.dtype, taps);
+        gaussianWeights(sigma, times, data);
+        return source({ kind: "constant", data }, { shape: [taps], dtype: u.dtype });
+      };
       const r = sub(mul(reshape(u, [b, 2, h, w]), 2), 1);
-      return displaceImages(x, mul(smooth(smooth(r, weights, 2), weights, 3), alpha));
+      return displaceImages(x, smooth(smooth(r, gaussian(1), 2), gaussian(alpha), 3));
     },
   };
   return definition;

@@ -1,7 +1,7 @@
 // Batches of images, changed by numbers between 0 and 1 that come from outside: mirrored, cropped, smoothed, and the draws
 // themselves. Resampling between pixels is sampling.ts. All sums are in one order, so that executors agree bit for bit.
 import type { NumberArray } from "../dtype.ts";
-import { MinibatchError, ShapeError } from "../errors.ts";
+import { ShapeError } from "../errors.ts";
 import { philox, purposes } from "../random.ts";
 import { resolveAxis, show, sizeOf } from "../shape.ts";
 import { apply1, defineOp, type OpDefinition, type Sample, type Value, type ValueType, type View } from "./define.ts";
@@ -26,6 +26,10 @@ export function imageSizes(op: string, { shape }: ValueType): ImageSizes {
   return { count, height, width, channels };
 }
 
+// Eight counters make 32 columns, eight neighbours from the same of their four words: which is how vector units compute them.
+const neighbours = 8;
+const group = 4 * neighbours;
+
 export const uniformRowsOp = defineOp<{ columns: number; site: number }>({
   name: "uniformRows",
   doc: "Draws of 24 bits from 0 to below 1, by row number: rows i32 [b], key i32 [3] = seed low, seed high, epoch -> f32 [b, columns]; the same row has the same draws in any batch.",
@@ -45,9 +49,12 @@ export const uniformRowsOp = defineOp<{ columns: number; site: number }>({
     // Sites stand above the purpose in one word of the counter: block, row, epoch, purpose and site.
     const last = purposes.augmentation + 256 * site;
     for (let i = 0; i < numbers.length; i++) {
-      for (let column = 0; column < columns; column++) {
-        if (column % 4 === 0) philox(seedLow, seedHigh, column / 4, numbers[i] as number, epoch, last, words);
-        out[i * columns + column] = ((words[column % 4] as number) >>> 8) * 2 ** -24;
+      for (let first = 0; first < columns; first += group) {
+        for (let c = 0; c < Math.min(neighbours, columns - first); c++) {
+          philox(seedLow, seedHigh, first / 4 + c, numbers[i] as number, epoch, last, words);
+          for (let w = 0, column = first + c; w < 4 && column < columns; w++, column += neighbours)
+            out[i * columns + column] = ((words[w] as number) >>> 8) * 2 ** -24;
+        }
       }
     }
   },
@@ -237,13 +244,13 @@ export function smooth(x: Value, weights: Value, axis: number): Value {
   return apply1(smoothOp, [x, weights], { axis: resolveAxis("smooth", axis, x.rank) });
 }
 
-/** Weights of a Gaussian of deviation sigma (in elements), up to three sigma, where 0.3% are left out; they add up to 1. */
-export function gaussianWeights(sigma: number, out: NumberArray): void {
+/** Weights of a Gaussian of deviation sigma (in elements), as many as there is room for on both sides of the middle; they add up to `total`. */
+export function gaussianWeights(sigma: number, total: number, out: NumberArray): void {
   const r = (out.length - 1) / 2;
-  if (!(sigma > 0) || !Number.isInteger(r)) throw new MinibatchError(`smooth: sigma must be above 0, got ${sigma}`);
-  let total = 0;
-  for (let k = -r; k <= r; k++) total += Math.exp((-k * k) / (2 * sigma * sigma));
-  for (let k = -r; k <= r; k++) out[k + r] = Math.exp((-k * k) / (2 * sigma * sigma)) / total;
+  const bell = (k: number) => Math.exp((-k * k) / (2 * sigma * sigma));
+  let sum = 0;
+  for (let k = -r; k <= r; k++) sum += bell(k);
+  for (let k = -r; k <= r; k++) out[k + r] = (total * bell(k)) / sum;
 }
 
 export const imageOps: readonly OpDefinition[] = [uniformRowsOp, flipImagesOp, cropImagesOp, smoothOp];
