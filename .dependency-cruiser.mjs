@@ -22,11 +22,11 @@ const entryPoints = "^src/(index|cli|data/index|search/index|plot/index)\\.ts$";
 const publicParts = [
   ...foundation,
   "^src/(tensor|dataset)\\.ts$",
-  // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes.
+  // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes; augmentations, which fit applies too.
   "^src/ops/define\\.ts$",
+  "^src/nn/(layer|standardization|augmentation)\\.ts$",
   // A graph as a list of nodes.
   "^src/graph/graph\\.ts$",
-  "^src/nn/(layer|standardization)\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
   // What pictures show: averages, schedules, the history of a run, a model.

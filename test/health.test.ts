@@ -7,6 +7,7 @@ import {
   dataset,
   dense,
   dropout,
+  flatten,
   type GradientHealth,
   gradientHealth,
   gradients,
@@ -23,7 +24,9 @@ import {
   sgd,
   stats,
   tensor,
+  type Variable,
 } from "minibatch";
+import { crop } from "minibatch/data";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 const rows = 60;
@@ -67,6 +70,24 @@ describe("gradientHealth of a run", () => {
     }
   });
 
+  it("looks at augmented images, which may be smaller than those of the data set", async () => {
+    const images = dataset(
+      randomNormal([40, 8, 8], { seed: 5 }),
+      Array.from({ length: 40 }, (_, i) => i % 3),
+    );
+    const model = sequential([flatten(), dense(6), relu(), dense(3)]);
+    const run = model.fit(images, {
+      loss: crossEntropy(),
+      optimizer: sgd({ learningRate: 0.1 }),
+      augment: [crop({ size: [6, 6] })],
+      epochs: 2,
+    });
+    await run;
+    const { verdict, layers } = gradientHealth(run);
+    expect(verdict).toBe("healthy");
+    for (const { gradient, activation } of layers) expect(gradient * activation).toBeGreaterThan(0);
+  });
+
   it("of a partial last batch takes the whole one before it, and divides the penalty by the batch's size", async () => {
     const model = sequential([dense(3, { name: "only" })]);
     const order = { shuffle: false, batchSize: 59 };
@@ -78,7 +99,7 @@ describe("gradientHealth of a run", () => {
       ...order,
     });
     await run;
-    const [w, b] = model.parameters() as [Model["parameters"] extends () => readonly (infer V)[] ? V : never, never];
+    const [w, b] = model.parameters() as [Variable, Variable];
     const some = x.slice([0, 0], [59, 5]);
     const cost = crossEntropy()(model.forward(some), tensor(y.slice(0, 59), { dtype: "i32" })).add(w.square().sum().mul(0.5));
     const expected = norm(gradients(cost, [w, b]).flatMap((g) => [...g.data("f64")]));
@@ -210,9 +231,9 @@ describe("gradientHealth of a model", () => {
     health.layers.forEach(({ gradient, update }, i) => {
       const [w, b] = [found[2 * i] as number, found[2 * i + 1] as number];
       expect(gradient).toBeCloseTo(Math.hypot(w, b), 5);
-      expect(update).toBeCloseTo(Math.hypot(w, b) / stats.l2Norm(parameters[2 * i] as NonNullable<(typeof parameters)[0]>), 4);
+      expect(update).toBeCloseTo(Math.hypot(w, b) / stats.l2Norm(parameters[2 * i] as Variable), 4);
     });
-    const [w1, b1] = parameters as [(typeof parameters)[0] & object, (typeof parameters)[0] & object];
+    const [w1, b1] = parameters as [Variable, Variable];
     const hidden = x.matmul(w1).add(b1).relu();
     expect(health.layers[0]?.activation).toBeCloseTo(Math.sqrt(hidden.square().mean().item()), 5);
     expect(health.layers[2]?.activation).toBeCloseTo(Math.sqrt(model.forward(x).square().mean().item()), 5);

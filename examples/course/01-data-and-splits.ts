@@ -1,7 +1,8 @@
 // Data and splits: how large dev and test must be, splits that keep the classes, k folds, and a shift found between dev and test.
 import { adam, crossEntropy, type Dataset, dataset, dense, sequential, tensor } from "minibatch";
 import { breastCancer, compareDistributions, kFold, split, standardize, suggestSplit, wine } from "minibatch/data";
-import { claim, percent, small, table } from "./claim.ts";
+import { histograms } from "minibatch/plot";
+import { claim, percent, picture, small, table } from "./claim.ts";
 
 // 1. How large? A dev set must be large enough to tell two models apart, and that takes a number of rows, not a share of them.
 const sizes = [1_000, 50_000, 200_000, 1_000_000, 4_000_000].map((m) => ({ m, ...suggestSplit(m) }));
@@ -75,3 +76,15 @@ const kept = Array.from(test.y.data()).flatMap((y, row) => (y === 0 || row % 3 =
 const rows = tensor(kept, { dtype: "i32" });
 const skewed = compareDistributions(dev, dataset(test.x.gather(rows), test.y.gather(rows)));
 claim("other shares of the classes are found too", skewed.features.find(({ name }) => name === "y")?.differs === true);
+
+const column = (data: Dataset) => Array.from(data.x.slice([0, feature], [data.x.size(0), 1]).data());
+await picture(
+  "01-data-and-splits",
+  histograms(
+    [
+      { name: "dev", values: column(dev) },
+      { name: "test, from another microscope", values: column(other) },
+    ],
+    { title: "A feature that dev and test do not share", xLabel: "feature 4: mean smoothness", bins: 20 },
+  ),
+);
