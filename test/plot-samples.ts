@@ -52,7 +52,8 @@ export async function allPictures(): Promise<Record<string, string>> {
   const canyon = landscapes.canyon();
   const walk = (f: typeof canyon, o: ReturnType<typeof sgd>) => landscapes.descend(f, o, { steps: 40 }).path;
   const deep = sequential(Array.from({ length: 12 }, (_, i) => (i % 2 ? relu() : dense(8)))).build({ shape: [5] });
-  const epochs = (n: number) => ({ ...history, epochs: [history.epochs[0], ...history.epochs.slice(1, n)] as const });
+  const [first] = history.epochs;
+  const one = { ...history, epochs: [first] as const, best: first, last: first, interventions: [] };
   return {
     lines: await plot.lines(nasty.map((name, i) => ({ name, y: [5 - i, 4, Number.NaN, 2, 1 + i / 5], dashed: i === 2 })), { title: nasty[0], xLabel: "epoch", yLabel: "cost" }), // biome-ignore format: one picture
     "lines on logarithms": await plot.lines([{ name: "deviation", y: Array.from({ length: 150 }, (_, k) => 1.5 ** k) }], { xLabel: "layer", yLabel: "deviation", yScale: "log" }), // biome-ignore format: one picture
@@ -69,7 +70,7 @@ export async function allPictures(): Promise<Record<string, string>> {
     histogram: await plot.histograms([{ name: "constant", values: [3, 3, 3] }], { xLabel: "weight", bins: 5 }),
     "learning curves": await plot.learningCurves(history),
     "learning curves, narrow": await plot.learningCurves(history, { width: 400, height: 300 }),
-    "learning curves of one epoch": await plot.learningCurves(epochs(1)),
+    "learning curves of one epoch": await plot.learningCurves(one),
     schedule: await plot.schedule(schedule.cosine({ initial: 1e-3, over: 200, per: "step" }), { epochs: 2, stepsPerEpoch: 100 }),
     schedules: await plot.schedule({ constant: () => 0.1, warmup: schedule.warmup({ over: 5, then: schedule.staircase({ initial: 0.1, factor: 0.5, every: 4 }) }) }, { epochs: 20 }), // biome-ignore format: one picture
     "moving averages": await plot.movingAverages(temperatures, { beta: [0.5, 0.9, 0.98], biasCorrection: true, xLabel: "day", yLabel: "temperature (°C)" }), // biome-ignore format: one picture

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inflateSync } from "node:zlib";
-import { dense, landscapes, relu, sequential, tensor } from "minibatch";
+import { dense, type Landscape, landscapes, relu, sequential, type Tensor, tensor } from "minibatch";
 import * as plot from "minibatch/plot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadWith } from "../src/plot/library.ts";
@@ -209,6 +209,33 @@ describe("other pictures of numbers", () => {
     const svg = await plot.confusionMatrix([[5, 2, 0], [0, 7, 1], [3, 0, 9]], { classes: ["x", "y", "z"] }); // biome-ignore format: short
     expect(marks(labelled(svg, "cells")[0])).toBe(9);
     expect(texts(svg)).toEqual(expect.arrayContaining(["5", "2", "7", "1", "3", "9", "x", "y", "z", "actual class", "predicted class"]));
+  });
+});
+
+describe("where counts stand", () => {
+  it("in a confusion matrix the row is the actual class, from the top, the column the predicted one", async () => {
+    const at = async (matrix: readonly (readonly number[])[]) => {
+      const [count] = labelled(await plot.confusionMatrix(matrix), "counts").flatMap(({ children }) => children) as XmlElement[];
+      return (count?.attributes.transform?.match(/[\d.]+/g) ?? []).map(Number) as [number, number];
+    };
+    const [right, top] = await at([[0, 5], [0, 0]]); // biome-ignore format: a matrix
+    const [left, bottom] = await at([[0, 0], [5, 0]]); // biome-ignore format: a matrix
+    expect(right).toBeGreaterThan(left);
+    expect(bottom).toBeGreaterThan(top);
+  });
+
+  it("low ground of a landscape is where the function is low", async () => {
+    // f rises with y: every contour's area begins higher up in the picture than the one before, and reaches the top.
+    const f = Object.assign((_x: Tensor, y: Tensor) => y.add(0), {
+      region: { x: [0, 1], y: [0, 1] },
+      start: [0, 0],
+      formula: "y",
+    } as const);
+    const contours = labelled(await plot.landscape(f as unknown as Landscape), "contours")[0] as XmlElement;
+    const lowest = contours.children.map((path) => Math.max(...(((path as XmlElement).attributes.d ?? "").match(/,-?[\d.]+/g) ?? []).map((y) => Number(y.slice(1))))); // biome-ignore format: short
+    expect(lowest.length).toBeGreaterThan(8);
+    expect(lowest).toEqual([...lowest].sort((a, b) => b - a));
+    expect(lowest[0]).toBeGreaterThan((lowest.at(-1) as number) + 200);
   });
 });
 

@@ -36,7 +36,9 @@ export interface HistogramOptions extends PictureOptions {
 function headroom(values: readonly number[], kind: ScaleKind): number[] {
   const finite = values.filter(Number.isFinite);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  if (kind === "log" || !finite.length) return [...values];
+  if (!finite.length) return [...values];
+  // The smallest bar must have some height too.
+  if (kind === "log") return low > 0 ? [...finite, low * 0.7] : finite;
   const room = 0.06 * (Math.max(0, high) - Math.min(0, low));
   return [...finite, ...(high > 0 ? [high + room] : []), ...(low < 0 ? [low - room] : [])];
 }
