@@ -88,6 +88,16 @@ export default {
       from: { path: "^src/", pathNot: "^src/plot/" },
       to: { dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg", "npm-unknown", "unknown"] },
     },
+    {
+      name: "plotting-packages-as-types-only",
+      severity: "error",
+      comment: "src/plot loads them by name when the first picture is drawn, so that bundles without them can be made; types cost nothing.",
+      from: { path: "^src/plot/" },
+      to: {
+        dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg", "npm-unknown", "unknown"],
+        dependencyTypesNot: ["type-only", "type-import"],
+      },
+    },
     { name: "everything-resolves", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
       name: "every-file-has-a-place",

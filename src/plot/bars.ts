@@ -1,5 +1,5 @@
 // Pictures of amounts: bars by name and group, histograms of values.
-import { checkNumber, MinibatchError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import { type Axis, bandAxis, numberAxis, type ScaleKind } from "./axis.ts";
 import { type Library, library } from "./library.ts";
 import { panel } from "./panel.ts";
@@ -36,7 +36,9 @@ export interface HistogramOptions extends PictureOptions {
 function headroom(values: readonly number[], kind: ScaleKind): number[] {
   const finite = values.filter(Number.isFinite);
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  if (kind === "log" || !finite.length) return [...values];
+  if (!finite.length) return [...values];
+  // The smallest bar must have some height too.
+  if (kind === "log") return low > 0 ? [...finite, low * 0.7] : finite;
   const room = 0.06 * (Math.max(0, high) - Math.min(0, low));
   return [...finite, ...(high > 0 ? [high + room] : []), ...(low < 0 ? [low - room] : [])];
 }
@@ -56,7 +58,8 @@ export async function bars(values: readonly Bar[], options: BarsOptions): Promis
   const kind = scaleOf(where, "yScale", options.yScale);
   const list = listOf(where, "values", values).map((bar, i) => {
     const name = namedOf(where, `values[${i}]`, bar);
-    if (typeof bar.value !== "number") throw new MinibatchError(`${where}: values[${i}].value must be a number, got ${typeof bar.value}`);
+    if (typeof bar.value !== "number")
+      throw new MinibatchError(`${where}: values[${i}].value must be a number, got ${describe(bar.value)}`);
     return { name, value: bar.value, group: bar.group === undefined ? "" : checkText(where, `values[${i}].group`, bar.group) };
   });
   const names = [...new Set(list.map(({ name }) => name))];

@@ -9,7 +9,7 @@ import { type Library, library } from "./library.ts";
 import { panel } from "./panel.ts";
 import { type Box, checkPicture, checkText, finished, framed, type PictureOptions } from "./picture.ts";
 import { defaultWidth, numbersOf } from "./series.ts";
-import { ink, palette, showNumber } from "./style.ts";
+import { ink, palette, showNumber, size, textWidth } from "./style.ts";
 
 export interface ConfusionOptions extends PictureOptions {
   /** Names of the classes; their numbers by default. */
@@ -92,12 +92,13 @@ export async function confusionMatrix(matrix: Tensor | readonly (readonly number
   const where = "confusionMatrix";
   checkPicture(where, options, ["classes"]);
   const k = rowsOf(where, matrix).length;
+  const { classes } = options;
+  // Long names are turned below the matrix and take height there.
+  const longest = Math.max(0, ...(Array.isArray(classes) ? classes : []).map((name) => textWidth(String(name), size.tick)));
+  const turned = longest > 60 ? Math.min(150, longest) * 0.75 : 0;
   const lib = await library();
-  const {
-    title = "Confusion matrix",
-    width = Math.min(defaultWidth, Math.max(420, 64 * k + 140)),
-    height = Math.min(760, Math.max(320, 46 * k + 130)),
-  } = options;
-  const svg = framed(width, height, { title, legend: confusionLegend }, (box) => confusionMarkup(lib, where, matrix, options.classes, box));
+  const { title = "Confusion matrix", width = Math.min(defaultWidth, Math.max(420, 64 * k + 140 + turned)) } = options;
+  const { height = Math.min(800, Math.max(320, 46 * k + 130) + turned) } = options;
+  const svg = framed(width, height, { title, legend: confusionLegend }, (box) => confusionMarkup(lib, where, matrix, classes, box));
   return finished(where, svg, { ...options, title });
 }
