@@ -6,12 +6,11 @@ import { claim, percent, picture, small, table } from "./claim.ts";
 
 // 1. How large? A dev set must be large enough to tell two models apart, and that takes a number of rows, not a share of them.
 const sizes = [1_000, 50_000, 200_000, 1_000_000, 4_000_000].map((m) => ({ m, ...suggestSplit(m) }));
-table(
-  sizes.map(({ m, train, dev, test }) => ({ rows: m, train: percent(train), dev: percent(dev), test: percent(test), "dev rows": dev * m })),
-);
+const share = (part: number) => `${Number((100 * part).toPrecision(4))} %`;
+table(sizes.map(({ m, train, dev, test }) => ({ rows: m, train: share(train), dev: share(dev), test: share(test), "dev rows": dev * m })));
 claim(
-  "few rows are cut 60/20/20, a million 98/1/1",
-  sizes[0]?.dev === 0.2 && sizes[3]?.dev === 0.01 && sizes.every(({ m, dev }) => dev * m <= 10_000),
+  "few rows are cut 60/20/20, a million 98/1/1, four million 99.5/0.25/0.25",
+  sizes[0]?.dev === 0.2 && sizes[3]?.dev === 0.01 && sizes[4]?.dev === 0.0025 && sizes.every(({ m, dev }) => dev * m <= 10_000),
 );
 
 // 2. A plain split leaves the classes to chance. With `stratify` every set has its share of each class, to within a row.

@@ -49,7 +49,7 @@ const nearZero = (model: Model) => {
 };
 
 // L2      J = (1/m) sum L + lambda/(2m) sum ||W||^2,  so  W := (1 - a lambda/m) W - a dW: every weight decays a little each step
-// L1      J = (1/m) sum L + lambda/m sum |W|,         which pulls with the same force however small a weight is: to zero
+// L1      J = (1/m) sum L + lambda/m sum |W|,         which pulls with the same force however small a weight is: towards zero
 // dropout a := a * mask / keepProb in training:       no unit can rely on one other, so the weights are spread
 const lambda = 10;
 const results = {
@@ -73,7 +73,7 @@ claim("without any, the rows are learned by heart: a train error near 0 and a ga
 for (const [name, result] of Object.entries({ L2, L1, dropout: dropped })) {
   claim(`${name} closes half of the gap at least, and the dev error falls`, gap(result) < gap(none) / 2 && result.dev < 0.95 * none.dev);
 }
-claim("L1 leaves more than four of five weights at zero, L2 does not", nearZero(L1.model) > 0.8 && nearZero(L2.model) < 0.7);
+claim("L1 leaves more than four of five weights within 0.001 of zero, L2 does not", nearZero(L1.model) > 0.8 && nearZero(L2.model) < 0.7);
 
 // The cost that the library reports includes the term; m is the batch's size, as in the cost of a mini-batch.
 const { loss, error } = await L2.model.evaluate(rows);
