@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adam, binaryCrossEntropy, crossEntropy, dataset, dense, l2, meanSquaredError, randomNormal, relu, schedule, sequential, sgd, tensor } from "minibatch"; // biome-ignore format: one line
+import { adam, binaryCrossEntropy, crossEntropy, dataset, dense, l2, meanSquaredError, metrics, randomNormal, relu, schedule, sequential, sgd, tensor } from "minibatch"; // biome-ignore format: one line
+import { confusionMatrix } from "minibatch/plot";
 import { afterAll, describe, expect, it } from "vitest";
 import { trainedOnDigits } from "./plot-samples.ts";
 import { parseXml } from "./xml.ts";
@@ -41,6 +42,13 @@ describe("run.report", () => {
     expect(wrong).toBeGreaterThan(0);
     expect(html).toContain(`${wrong} of ${dev.x.size(0)} rows of the dev set are misclassified`);
     expect(html.match(/<image /g)?.length).toBe(Math.min(wrong, 24));
+    const counts = metrics.confusionMatrix(await model.predict(dev.x), dev.y);
+    expect(html).toContain(await confusionMatrix(counts, { title: "Confusion matrix of the dev set" }));
+    // The first picture is of the row whose own class got the least probability.
+    const labels = [...dev.y.data()];
+    const given = (await model.predict(dev.x, { as: "probabilities" })).toArray(2).map((row, i) => row[labels[i] as number] as number);
+    const surest = given.indexOf(Math.min(...given));
+    expect(html.match(/<image [^>]*><title>(\d+): (\d)/)?.slice(1)).toEqual([String(surest), String(labels[surest])]);
     expect(html).toContain("adam(learningRate: 0.01, beta1: 0.9");
     expect(html).toContain("standardization_1");
     expect(html).toContain(`in epoch ${history.best.epoch}`);
