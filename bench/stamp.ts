@@ -18,7 +18,7 @@ function commit(): string {
 }
 
 export function stamp() {
-  const { name, isa, threads } = backend();
+  const { name, isa, threads, blas } = backend();
   return {
     date: new Date().toISOString(),
     commit: commit(),
@@ -27,7 +27,7 @@ export function stamp() {
     memoryGB: Math.round(totalmem() / 2 ** 30),
     platform: `${process.platform}-${process.arch}`,
     node: process.version,
-    backend: { name, isa, threads },
+    backend: { name, isa, threads, ...(blas ? { blas } : {}) },
   };
 }
 
