@@ -2,8 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adam, binaryCrossEntropy, crossEntropy, dataset, dense, l2, meanSquaredError, randomNormal, relu, schedule, sequential, sgd, tensor } from "minibatch"; // biome-ignore format: one line
+import { adam, binaryCrossEntropy, crossEntropy, dataset, dense, flatten, l2, meanSquaredError, metrics, randomNormal, relu, schedule, sequential, sgd, type Tensor, tensor } from "minibatch"; // biome-ignore format: one line
+import { confusionMatrix } from "minibatch/plot";
 import { afterAll, describe, expect, it } from "vitest";
+import { writeReport } from "../src/plot/report.ts";
+import type { RunFacts } from "../src/train/report.ts";
 import { trainedOnDigits } from "./plot-samples.ts";
 import { parseXml } from "./xml.ts";
 
@@ -41,6 +44,13 @@ describe("run.report", () => {
     expect(wrong).toBeGreaterThan(0);
     expect(html).toContain(`${wrong} of ${dev.x.size(0)} rows of the dev set are misclassified`);
     expect(html.match(/<image /g)?.length).toBe(Math.min(wrong, 24));
+    const counts = metrics.confusionMatrix(await model.predict(dev.x), dev.y);
+    expect(html).toContain(await confusionMatrix(counts, { title: "Confusion matrix of the dev set" }));
+    // The first picture is of the row whose own class got the least probability.
+    const labels = [...dev.y.data()];
+    const given = (await model.predict(dev.x, { as: "probabilities" })).toArray(2).map((row, i) => row[labels[i] as number] as number);
+    const surest = given.indexOf(Math.min(...given));
+    expect(html.match(/<image [^>]*><title>(\d+): (\d)/)?.slice(1)).toEqual([String(surest), String(labels[surest])]);
     expect(html).toContain("adam(learningRate: 0.01, beta1: 0.9");
     expect(html).toContain("standardization_1");
     expect(html).toContain(`in epoch ${history.best.epoch}`);
@@ -131,6 +141,19 @@ describe("run.report", () => {
     await run;
     await run.report(file);
     expect(readFileSync(file, "utf8")).toContain("the loss was not finite any more");
+  });
+
+  it("says so where the training rows are not what the model takes, as after a random crop", async () => {
+    const images = dataset(randomNormal([12, 6, 6], { seed: 5 }), Array.from({ length: 12 }, (_, i) => i % 2)); // biome-ignore format: short
+    const cropped = dataset(randomNormal([12, 4, 4], { seed: 6 }), images.y);
+    const model = sequential([flatten(), dense(2)]);
+    const run = model.fit(cropped, { loss: crossEntropy(), optimizer: adam(), epochs: 1 });
+    const history = await run;
+    const facts = { task: "classification", settings: [], summary: "", train: images, inputShape: [4, 4], predict: (x: Tensor, as: "classes") => model.predict(x, { as }) } as const; // biome-ignore format: one list
+    await writeReport(run, { ...facts, dev: undefined } as unknown as RunFacts, history, file);
+    expect(readFileSync(file, "utf8")).toContain("cropped at random; the model&#39;s mistakes cannot be shown");
+    await writeReport(run, { ...facts, dev: cropped } as unknown as RunFacts, history, file);
+    expect(readFileSync(file, "utf8")).toContain("no training error without augmentation");
   });
 
   it("refuses other files before it waits, and fails with the run", async () => {

@@ -328,6 +328,8 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
   }
 
   async report(file: string | URL): Promise<void> {
+    // Whoever asks for a report is told of the run's failure by it, also of one that comes while the maker is loaded.
+    this.#handled();
     const { checkReportFile, writeReport } = await reporter();
     checkReportFile(file);
     const history = await this;
