@@ -22,9 +22,9 @@ const entryPoints = "^src/(index|cli|data/index|search/index)\\.ts$";
 const publicParts = [
   ...foundation,
   "^src/(tensor|dataset)\\.ts$",
-  // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes.
+  // The class behind Tensor, for instanceof; the type Layer; the layer that a Scaler makes; augmentations, which fit applies too.
   "^src/ops/define\\.ts$",
-  "^src/nn/(layer|standardization)\\.ts$",
+  "^src/nn/(layer|standardization|augmentation)\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
 ];

@@ -3,6 +3,7 @@
 import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibatch";
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
+import { augmentation } from "./mistakes/augmentation.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
@@ -33,6 +34,7 @@ describe("mistakes with layers", () => check(layers));
 describe("mistakes with fit", () => check(fitting));
 describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
+describe("mistakes with augmentation", () => check(augmentation));
 
 describe("mistakes that end a run", () => {
   it("a signal that is aborted already", async () => {

@@ -300,6 +300,7 @@ export class Trainer implements Steered {
         loss: settings.loss,
         rule: settings.recipe.rule,
         regularizer: settings.regularizer,
+        augment: settings.augment,
         clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
         clipValue: settings.clipValue ?? settings.recipe.clipValue,
         metrics: settings.metrics,
@@ -354,6 +355,11 @@ export class Trainer implements Steered {
       words[key] = low;
       words[key + 1] = high;
       words[key + 2] = step;
+      if (hyper.augment === undefined) continue;
+      const augment = base + hyper.augment / 4;
+      words[augment] = low;
+      words[augment + 1] = high;
+      words[augment + 2] = epoch;
     }
   }
 
