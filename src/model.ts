@@ -30,8 +30,9 @@ import { Predictor, rowsOf } from "./train/predictor.ts";
 import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
 import { type Run, RunControl, RunHandle } from "./train/run.ts";
+import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
-import { Trainer } from "./train/trainer.ts";
+import { probeOfStart, Trainer, trainingSpec } from "./train/trainer.ts";
 
 export interface Evaluation {
   /** Mean over the examples, with the regulariser's term of the last fit. */
@@ -166,6 +167,9 @@ class SequentialModel implements Model {
     const built = this.#built ?? this.#take(Weights.initialised(structure, settings.seed));
     this.#remembered = { loss: settings.loss, regularizer: settings.regularizer, batchSize: settings.batchSize };
     const control = new RunControl<Epoch>();
+    const spec = trainingSpec(this.#network, structure, table, settings);
+    const probe = probeOfStart({ network: this.#network, spec, table, settings, start: built.weights });
+    control.probe = { at: probe, finite: true };
     const wake = () => control.interrupt();
     let trainer: Trainer | undefined;
     const handle = RunHandle.start<Epoch>(control, (settle) => {
@@ -175,12 +179,14 @@ class SequentialModel implements Model {
         trainer = new Trainer({
           network: this.#network,
           structure,
+          spec,
           start: built.weights,
           table,
           devTable,
           devLabels: settings.dev?.y,
           settings,
           control,
+          probe,
           progress: progressLine(settings.progress, settings.epochs, table.rows, settings.loss.task),
           publish: (weights) => {
             built.weights = weights;
@@ -192,6 +198,16 @@ class SequentialModel implements Model {
       };
       settings.signal?.addEventListener("abort", wake, { once: true });
       const finish = () => {
+        const ended = built.weights;
+        control.facts = () => ({
+          task: settings.loss.task,
+          settings: settingsOf(data, options as FitOptions, settings),
+          summary: this.summary(),
+          train: data,
+          dev: settings.dev,
+          inputShape: structure.inputShape,
+          predict: (x, as) => built.predictor.predict(this.#hold(ended), settings.loss, rowsOf("report", x, structure.inputShape), as).finally(() => this.#reading--), // biome-ignore format: one call
+        });
         settings.signal?.removeEventListener("abort", wake);
         this.#running = undefined;
       };

@@ -92,6 +92,15 @@ describe("the examples of the API", () => {
   });
 });
 
+describe("the examples of pictures", () => {
+  it("draw and write what they say", { timeout: 300_000 }, async () => {
+    const { curves } = await import("./api/plot.ts");
+    expect(curves).toBe(readFileSync("curves.svg", "utf8"));
+    for (const file of ["rate.svg", "confusion.html", "cost.svg", "canyon.svg", "report.html", "health.svg"])
+      expect(statSync(file).size, file).toBeGreaterThan(1000);
+  });
+});
+
 describe("the documents", () => {
   const sources = ["test/api", "examples"]
     .flatMap((name) => readdirSync(join(root, name)).map((file) => join(root, name, file)))

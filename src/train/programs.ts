@@ -3,7 +3,7 @@
 import type { DType } from "../dtype.ts";
 import { gradients } from "../graph/gradient.ts";
 import type { Store } from "../graph/graph.ts";
-import type { Layout, MemoryName } from "../graph/layout.ts";
+import type { Layout, MemoryName, Slot } from "../graph/layout.ts";
 import { type Program, program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
 import type { Augmentations } from "../nn/augmentation.ts";
@@ -67,6 +67,12 @@ export interface TrainingProgram {
   };
 }
 
+/** A training step that also leaves what each layer put out, in order, and the gradient as it was before clipping. */
+export interface ProbeProgram extends TrainingProgram {
+  readonly outputs: readonly Slot[];
+  readonly gradients: ReadonlyMap<SegmentName, Slot>;
+}
+
 function memory(layout: Layout, name: MemoryName, slot: string): Value {
   return source({ kind: "memory", memory: name, name: slot }, layout.find(name, slot));
 }
@@ -111,6 +117,22 @@ function total(values: readonly Value[]): Value | undefined {
 
 /** One optimizer step on a batch of `rows` rows. */
 export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgram {
+  return tracedStep(spec, rows, rows, undefined);
+}
+
+/** The same step with a look inside; the regulariser's term is that of a batch of m rows, though only `rows` of them are there. */
+export function probeProgram(spec: TrainingSpec, rows: number, m: number): ProbeProgram {
+  const outputs: Slot[] = [];
+  const gradients = new Map<SegmentName, Slot>();
+  return { ...tracedStep(spec, rows, m, { outputs, gradients }), outputs, gradients };
+}
+
+function tracedStep(
+  spec: TrainingSpec,
+  rows: number,
+  m: number,
+  probe: { outputs: Slot[]; gradients: Map<SegmentName, Slot> } | undefined,
+): TrainingProgram {
   const { network, structure, data, loss, rule, regularizer, augment, metrics } = spec;
   const layout = weightLayout(structure);
   const stores: Store[] = [];
@@ -121,9 +143,10 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
     for (const slot of rule.slots) layout.add("slots", `${slot}.${name}`, type);
   }
   const hyper = hyperSlots(layout, spec);
-  const keep = (name: string, value: Value, memoryName: MemoryName = "out"): void => {
-    if (memoryName === "out") layout.add("out", name, value.type);
+  const keep = (name: string, value: Value, memoryName: MemoryName = "out"): Slot => {
+    const slot = memoryName === "out" ? layout.add("out", name, value.type) : layout.find(memoryName, name);
     stores.push({ value, memory: memoryName, name });
+    return slot;
   };
 
   const segments = segmentSources(layout);
@@ -134,11 +157,12 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
     ...inMemory(layout, segments, stores),
     dropout: (value, _keepProb, site) =>
       asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
+    ...(probe && { seen: (layer: number, value: Tensor) => probe.outputs.push(keep(`layer${layer}`, value)) }),
   });
   const labels = asTensor(y);
   const dataLoss = loss(output, labels);
   const weights = segments.get("decay") as Value;
-  const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, weights, rows) : undefined;
+  const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, weights, m) : undefined;
   const cost = term ? add(dataLoss, term) : dataLoss;
 
   const theta = used.map((name) => segments.get(name) as Value);
@@ -151,6 +175,7 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   const squares: Value[] = [];
   used.forEach((name, i) => {
     keep(name, clipped[i] as Value, "dtheta");
+    probe?.gradients.set(name, keep(`gradient.${name}`, raw[i] as Value));
     const slots = rule.slots.map((slot) => memory(layout, "slots", `${slot}.${name}`));
     const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others }, name === "decay");
     keep(name, next.theta, "theta");
