@@ -1,4 +1,9 @@
-// Public exports, nothing else. Importing ./tensor.ts gives every value its methods.
+// Public exports, and the one tie between training and pictures. Importing ./tensor.ts gives every value its methods.
+import { reportsBy } from "./train/report.ts";
+
+// A run's report is drawn with minibatch/plot, which training must not know; it is loaded when the first report is asked for.
+reportsBy(() => import("./plot/report.ts"));
+
 export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
 export { type GradientHealth, type GradientHealthOptions, gradientHealth, type LayerHealth } from "./check/health.ts";
 export { compile, type TensorTree } from "./compile.ts";

@@ -3,7 +3,7 @@
 
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { convert, type DType } from "./dtype.ts";
-import { BusyError, checkNumber, checkOptions, describe, MinibatchError } from "./errors.ts";
+import { BusyError, checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { gradients } from "./graph/gradient.ts";
 import { GraphView, graphOf, type Store } from "./graph/graph.ts";
 import { readModel, saveModel, type Trained } from "./io/model-file.ts";
@@ -30,6 +30,7 @@ import { Predictor, rowsOf } from "./train/predictor.ts";
 import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
 import { type Run, RunControl, RunHandle } from "./train/run.ts";
+import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
 import { probeOfStart, Trainer, trainingSpec } from "./train/trainer.ts";
 
@@ -81,6 +82,14 @@ interface Built {
   readonly structure: Structure;
   readonly predictor: Predictor;
   weights: Weights;
+}
+
+/** A crop is random, and only for training: dev images are given in the size that it leaves. */
+function checkCropped({ x }: Dataset, exampleShape: Shape, seenShape: Shape): void {
+  if (show(exampleShape) === show(seenShape) || show(x.shape.slice(1)) !== show(exampleShape)) return;
+  throw new ShapeError(
+    `fit: dev: crop makes examples of shape ${show(seenShape)}, and dev must have that shape too, got ${show(exampleShape)}; centerCrop(dev, ${show(seenShape.slice(0, 2))}) cuts them`,
+  );
 }
 
 class SequentialModel implements Model {
@@ -141,17 +150,20 @@ class SequentialModel implements Model {
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
     const exampleShape = data.x.shape.slice(1);
-    const structure = this.#network.structureFor(exampleShape);
+    // What the model sees of an example: a crop makes it smaller.
+    const seenShape = settings.augment?.exampleShape("fit: augment", exampleShape) ?? exampleShape;
+    const structure = this.#network.structureFor(seenShape);
     const last = this.#network.layers.at(-1)?.kind;
     if (settings.loss.refuses !== undefined && settings.loss.refuses === last) {
       throw new MinibatchError(
         `fit: ${settings.loss.kind} works on logits, and the last layer is ${last}; leave the ${last} out (predict(x, { as: "probabilities" }) applies it)`,
       );
     }
-    const table = tableOf("fit: train", data, settings.loss, structure.inputShape, structure.outputShape);
+    const table = tableOf("fit: train", data, settings.loss, exampleShape, structure.outputShape);
+    if (settings.dev) checkCropped(settings.dev, exampleShape, seenShape);
     const devTable = settings.dev && tableOf("fit: dev", settings.dev, settings.loss, structure.inputShape, structure.outputShape);
     // Everything was checked. A model without weights takes them from this run's seed.
-    this.#network.build(exampleShape);
+    this.#network.build(seenShape);
     const built = this.#built ?? this.#take(Weights.initialised(structure, settings.seed));
     this.#remembered = { loss: settings.loss, regularizer: settings.regularizer, batchSize: settings.batchSize };
     const control = new RunControl<Epoch>();
@@ -186,6 +198,16 @@ class SequentialModel implements Model {
       };
       settings.signal?.addEventListener("abort", wake, { once: true });
       const finish = () => {
+        const ended = built.weights;
+        control.facts = () => ({
+          task: settings.loss.task,
+          settings: settingsOf(data, options as FitOptions, settings),
+          summary: this.summary(),
+          train: data,
+          dev: settings.dev,
+          inputShape: structure.inputShape,
+          predict: (x, as) => built.predictor.predict(this.#hold(ended), settings.loss, rowsOf("report", x, structure.inputShape), as).finally(() => this.#reading--), // biome-ignore format: one call
+        });
         settings.signal?.removeEventListener("abort", wake);
         this.#running = undefined;
       };

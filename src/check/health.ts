@@ -90,7 +90,7 @@ function measureModel(model: unknown, options: GradientHealthOptions | undefined
   const structure = network.structureFor(data.x.shape.slice(1));
   const table = tableOf("gradientHealth", data, loss, structure.inputShape, structure.outputShape);
   network.build(structure.inputShape);
-  const none = { regularizer: undefined, clipNorm: undefined, clipValue: undefined, metrics: {} };
+  const none = { regularizer: undefined, augment: undefined, clipNorm: undefined, clipValue: undefined, metrics: {} };
   const spec = { network, structure, data: table.types, loss, rule: sgdRule(), ...none };
   const keep = network.layers.filter((l) => l.kind === "dropout").map(() => 1);
   const moment = {

@@ -6,13 +6,14 @@ import type { Store } from "../graph/graph.ts";
 import type { Layout, MemoryName, Slot } from "../graph/layout.ts";
 import { type Program, program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
+import type { Augmentations } from "../nn/augmentation.ts";
 import type { LossDefinition } from "../nn/losses.ts";
 import { judged, type Metric } from "../nn/metrics.ts";
 import type { Network, ParameterEntry, SegmentName, StateEntry, Structure, Surroundings } from "../nn/network.ts";
 import { penalty, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { tracedState } from "../nn/state.ts";
 import { weightLayout } from "../nn/weights.ts";
-import { source, type Value, type ValueType } from "../ops/define.ts";
+import { scoped, source, type Value, type ValueType } from "../ops/define.ts";
 import { dropout } from "../ops/dropout.ts";
 import { add, clip, mul, sqrt } from "../ops/elementwise.ts";
 import { gatherRows } from "../ops/movement.ts";
@@ -33,6 +34,7 @@ export interface TrainingSpec {
   readonly loss: LossDefinition;
   readonly rule: UpdateRule;
   readonly regularizer: RegularizerDefinition | undefined;
+  readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly metrics: Readonly<Record<string, Metric>>;
@@ -48,6 +50,8 @@ export interface StepSlots {
   readonly keep: readonly number[];
   /** Byte offset of the three words seed low, seed high, step. */
   readonly key: number;
+  /** The same of seed low, seed high, epoch, where images are augmented. */
+  readonly augment: number | undefined;
 }
 
 export interface TrainingProgram {
@@ -98,12 +102,12 @@ function segmentSources(layout: Layout): Map<SegmentName, Value> {
 }
 
 /** Rows `rows` of the data set, x as f32, y in the type of the loss. */
-function gathered(layout: Layout, data: DataTypes, rows: number): { x: Value; y: Value } {
+function gathered(layout: Layout, data: DataTypes, rows: number): { x: Value; y: Value; at: Value } {
   layout.add("input", "x", data.x);
   layout.add("input", "y", data.y);
   layout.add("rows", "rows", { shape: [rows], dtype: "i32" });
   const at = memory(layout, "rows", "rows");
-  return { x: gatherRows(memory(layout, "input", "x"), at, "f32"), y: gatherRows(memory(layout, "input", "y"), at, data.y.dtype) };
+  return { x: gatherRows(memory(layout, "input", "x"), at, "f32"), y: gatherRows(memory(layout, "input", "y"), at, data.y.dtype), at };
 }
 
 /** Adds all, or nothing when there is nothing. */
@@ -129,7 +133,7 @@ function tracedStep(
   m: number,
   probe: { outputs: Slot[]; gradients: Map<SegmentName, Slot> } | undefined,
 ): TrainingProgram {
-  const { network, structure, data, loss, rule, regularizer, metrics } = spec;
+  const { network, structure, data, loss, rule, regularizer, augment, metrics } = spec;
   const layout = weightLayout(structure);
   const stores: Store[] = [];
   const used = trainable.filter((name) => structure.segments[name] > 0);
@@ -138,7 +142,7 @@ function tracedStep(
     layout.add("dtheta", name, type);
     for (const slot of rule.slots) layout.add("slots", `${slot}.${name}`, type);
   }
-  const hyper = hyperSlots(layout, rule, network);
+  const hyper = hyperSlots(layout, spec);
   const keep = (name: string, value: Value, memoryName: MemoryName = "out"): Slot => {
     const slot = memoryName === "out" ? layout.add("out", name, value.type) : layout.find(memoryName, name);
     stores.push({ value, memory: memoryName, name });
@@ -146,8 +150,9 @@ function tracedStep(
   };
 
   const segments = segmentSources(layout);
-  const { x, y } = gathered(layout, data, rows);
-  const output = network.forward(x, {
+  const { x, y, at } = gathered(layout, data, rows);
+  const seen = augment ? scoped("augment", () => augment.apply(x, at, memory(layout, "hyper", "augment"))) : x;
+  const output = network.forward(seen, {
     training: true,
     ...inMemory(layout, segments, stores),
     dropout: (value, _keepProb, site) =>
@@ -209,7 +214,7 @@ function errorOf(loss: LossDefinition, output: Tensor, y: Tensor, dataLoss: Valu
   return loss.errors ? loss.errors(output, y).mean() : dataLoss;
 }
 
-function hyperSlots(layout: Layout, rule: UpdateRule, network: Network): StepSlots {
+function hyperSlots(layout: Layout, { rule, network, augment }: TrainingSpec): StepSlots {
   const scalar = { shape: [], dtype: "f32" as DType };
   const add = (name: string, type: ValueType = scalar) => layout.add("hyper", name, type).byteOffset;
   return {
@@ -217,6 +222,7 @@ function hyperSlots(layout: Layout, rule: UpdateRule, network: Network): StepSlo
     others: rule.scalars.map((name) => add(name)),
     keep: network.layers.filter((l) => l.kind === "dropout").map((_, site) => add(`keep${site}`)),
     key: add("key", { shape: [3], dtype: "i32" }),
+    augment: augment && add("augment", { shape: [3], dtype: "i32" }),
   };
 }
 

@@ -80,6 +80,7 @@ export function trainingSpec(network: Network, structure: Structure, table: Tabl
     loss: settings.loss,
     rule: settings.recipe.rule,
     regularizer: settings.regularizer,
+    augment: settings.augment,
     clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
     clipValue: settings.clipValue ?? settings.recipe.clipValue,
     metrics: settings.metrics,
@@ -456,6 +457,11 @@ export class Trainer implements Steered {
       words[key] = low;
       words[key + 1] = high;
       words[key + 2] = step;
+      if (hyper.augment === undefined) continue;
+      const augment = base + hyper.augment / 4;
+      words[augment] = low;
+      words[augment + 1] = high;
+      words[augment + 2] = epoch;
     }
   }
 
