@@ -49,17 +49,20 @@ export interface PredictOptions {
 }
 
 export interface Model {
-  /** Trains on the rows of a data set. Throws at once for wrong options; later failures reject. */
+  /**
+   * Trains on the rows of a data set, x [m, ...]: first weights by the seed, then epochs of steps off the event loop. Goes on from present weights
+   * where there are some. Throws at once for wrong options, and a BusyError while another run works; later failures reject.
+   */
   fit<D extends Dataset | undefined = undefined, M extends MetricRecord = Record<never, never>>(
     train: Dataset,
     options: FitOptions<D, M>,
   ): Run<Epoch<D, M>>;
-  /** Loss, error and metrics over a data set, by the loss the model was trained with unless another is given. */
+  /** Loss (a mean, with the penalty of the last fit), error and metrics over a data set, by the loss the model was trained with unless another is given. */
   evaluate<M extends MetricRecord = Record<never, never>>(
     data: Dataset,
     options?: { loss?: Loss | undefined; metrics?: M | undefined; threads?: number | undefined },
   ): Promise<Evaluation & { readonly metrics: { readonly [K in keyof M]: number } }>;
-  /** Outputs for one row or many, computed off the event loop where the back end can. */
+  /** Outputs [m, ...] for rows [m, ...], or of one row for one row, computed off the event loop where the back end can. A ShapeError for other shapes. */
   predict(x: TensorLike, options?: PredictOptions): Promise<Tensor>;
   /** The same at once, with the lowest latency. It never waits for a run. */
   predictSync(x: TensorLike, options?: PredictOptions): Tensor;
@@ -69,7 +72,7 @@ export interface Model {
   summary(): string;
   /** The model's graph as text and drawings; with `backward` also the nodes of its gradient. */
   graph(options?: { backward?: boolean | undefined }): GraphView;
-  /** The model as a function of tensors, for programs of one's own. */
+  /** The model as a function of tensors, [m, ...] to [m, ...], for programs of one's own; `training` uses dropout and the batch's own statistics. */
   forward(x: Tensor, options?: { training?: boolean | undefined }): Tensor;
   /** What it learns, as variables: assigning to one changes the model. */
   parameters(): readonly Variable[];

@@ -160,17 +160,17 @@ function pairwiseSum(values: ArrayLike<number>, f: (value: number) => number, be
   return sum;
 }
 
-/** ||x||_1 = sum |x_i| over all elements of a tensor of any shape. */
+/** ||x||_1 = sum |x_i| over all elements of a tensor of any shape, in double precision. */
 export function l1Norm(x: TensorLike): number {
   return pairwiseSum(readNumbers("stats.l1Norm", x, "f64").data, Math.abs);
 }
 
-/** ||x||_2 = sqrt(sum x_i^2) over all elements of a tensor of any shape. */
+/** ||x||_2 = sqrt(sum x_i^2) over all elements of a tensor of any shape, in double precision, without overflow. */
 export function l2Norm(x: TensorLike): number {
   return rootOfSquares(readNumbers("stats.l2Norm", x, "f64").data);
 }
 
-/** ||X||_F = sqrt(sum_ij X_ij^2) of a matrix. */
+/** ||X||_F = sqrt(sum_ij X_ij^2) of a matrix; a ShapeError for other ranks, where `l2Norm` serves. */
 export function frobeniusNorm(x: TensorLike): number {
   const { data, shape } = readNumbers("stats.frobeniusNorm", x, "f64");
   if (shape.length !== 2) throw new ShapeError(`stats.frobeniusNorm: takes a matrix, got shape ${show(shape)}; l2Norm takes any`);

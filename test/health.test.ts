@@ -7,6 +7,7 @@ import {
   dataset,
   dense,
   dropout,
+  flatten,
   type GradientHealth,
   gradientHealth,
   gradients,
@@ -25,6 +26,7 @@ import {
   tensor,
   type Variable,
 } from "minibatch";
+import { crop } from "minibatch/data";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 const rows = 60;
@@ -66,6 +68,24 @@ describe("gradientHealth of a run", () => {
       // The gradients of all layers together are what the next epoch's one step reported.
       expect(norm(health.layers.map(({ gradient }) => gradient)) / (epochs[i + 1]?.gradientNorm as number)).toBeCloseTo(1, 4);
     }
+  });
+
+  it("looks at augmented images, which may be smaller than those of the data set", async () => {
+    const images = dataset(
+      randomNormal([40, 8, 8], { seed: 5 }),
+      Array.from({ length: 40 }, (_, i) => i % 3),
+    );
+    const model = sequential([flatten(), dense(6), relu(), dense(3)]);
+    const run = model.fit(images, {
+      loss: crossEntropy(),
+      optimizer: sgd({ learningRate: 0.1 }),
+      augment: [crop({ size: [6, 6] })],
+      epochs: 2,
+    });
+    await run;
+    const { verdict, layers } = gradientHealth(run);
+    expect(verdict).toBe("healthy");
+    for (const { gradient, activation } of layers) expect(gradient * activation).toBeGreaterThan(0);
   });
 
   it("of a partial last batch takes the whole one before it, and divides the penalty by the batch's size", async () => {

@@ -57,7 +57,7 @@ const normalising: ReadonlySet<string> = new Set(["batchNorm", "layerNorm"]);
  * - "vanishing": the same the other way: less than a 10,000th.
  *
  * Of a run, at any time: its next step after the last finished epoch (before that, its first), with its optimizer and dropout, on up to 256
- * rows of its last batch, without augmentation. Of a model: on the rows given, dropout off, batch norm as in training; `update` is then
+ * rows of its last batch, augmented anew. Of a model: on the rows given, dropout off, batch norm as in training; `update` is then
  * that of plain descent with rate 1, ||dW|| / ||W||. Nothing is changed. It costs one step, and a run nothing as long as nobody asks.
  *
  * ```ts
