@@ -3,11 +3,13 @@
 import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibatch";
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
+import { augmentation } from "./mistakes/augmentation.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
 import { built, type Mistake, net, options, train, x } from "./mistakes/mistake.ts";
 import { models } from "./mistakes/models.ts";
+import { pictures } from "./mistakes/plot.ts";
 import { search } from "./mistakes/search.ts";
 import { tensors } from "./mistakes/tensors.ts";
 
@@ -34,6 +36,8 @@ describe("mistakes with layers", () => check(layers));
 describe("mistakes with fit", () => check(fitting));
 describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
+describe("mistakes with augmentation", () => check(augmentation));
+describe("mistakes with pictures", () => check(pictures));
 describe("mistakes with a search", () => check(search));
 
 describe("mistakes that end a run", () => {

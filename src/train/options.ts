@@ -1,6 +1,7 @@
 // The options of fit: their types, and the checks that run before anything is trained.
 import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
+import { type Augmentation, type Augmentations, checkAugmentations } from "../nn/augmentation.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "../nn/losses.ts";
 import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { type Optimizer, type OptimizerRecipe, recipeOf } from "../optim/optimizers.ts";
@@ -35,12 +36,14 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   /** Rows of a step, 32 by default; "all" is batch gradient descent. */
   batchSize?: number | "all" | undefined;
   epochs: number;
-  /** Decides initial weights, shuffling and dropout; 0 by default. */
+  /** Decides initial weights, shuffling, dropout and augmentation; 0 by default. */
   seed?: number | undefined;
   /** A new order of the rows in every epoch; true by default. */
   shuffle?: boolean | undefined;
   metrics?: M | undefined;
   earlyStopping?: EarlyStopping | undefined;
+  /** Random changes of the training images x [m, h, w] or [m, h, w, c], in this order, new in every epoch; never of `dev`. */
+  augment?: readonly Augmentation[] | undefined;
   clipNorm?: number | undefined;
   clipValue?: number | undefined;
   /** Called after every epoch; training waits for what it returns. */
@@ -66,6 +69,7 @@ const known = [
   "shuffle",
   "metrics",
   "earlyStopping",
+  "augment",
   "clipNorm",
   "clipValue",
   "onEpoch",
@@ -89,6 +93,7 @@ export interface Settings {
   readonly earlyStopping:
     | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
     | undefined;
+  readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<void>) | undefined;
@@ -172,6 +177,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     shuffle: flag("shuffle", o.shuffle, true),
     metrics: checkMetrics(o.metrics),
     earlyStopping: checkEarlyStopping(o.earlyStopping, dev),
+    augment: checkAugmentations("fit: augment", o.augment),
     clipNorm: optional("clipNorm", o.clipNorm),
     clipValue: optional("clipValue", o.clipValue),
     onEpoch: callback("onEpoch", o.onEpoch) as Settings["onEpoch"],
