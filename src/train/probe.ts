@@ -134,8 +134,9 @@ export class Probe {
       write(hyper.keep[i] as number, value);
     });
     memory.view("hyper", { shape: [3], dtype: "i32" }, hyper.key).set([...seedWords(this.#seed), step + 1]);
-    // Not the draws of that step: they depend on the rows' numbers in the whole data set, of which only these rows are here.
-    if (hyper.augment !== undefined) memory.view("hyper", { shape: [3], dtype: "i32" }, hyper.augment).set([...seedWords(this.#seed), 0]);
+    // Images are changed as training changes them, by draws of their own.
+    if (hyper.augment !== undefined)
+      memory.view("hyper", { shape: [3], dtype: "i32" }, hyper.augment).set([...seedWords(this.#seed), step + 1]);
     loaded.runSync(memory, { steps: 1, threads: executor().threads });
     return {
       cost: memory.view("out", { shape: [], dtype: "f32" }, made.out.loss)[0] as number,
