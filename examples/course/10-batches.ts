@@ -79,19 +79,18 @@ claim("a single row at a time gives up what vector instructions gain: a row cost
 // 3. The rule of thumb as a call: up to 2000 rows all of them, beyond that a power of two.
 table([1258, 2000, 50_000, 1_000_000].map((rows) => ({ rows, "suggested batch": suggestBatchSize(rows) })));
 
-// The picture has epochs below, so that equal distances are equal work. The smooth line is the average of the noisy one.
-const overEpochs = ({ costs, perEpoch }: typeof batch, from = 0) => costs.map((_, i) => (from + i + 1) / perEpoch);
+// The picture has epochs below, so that equal distances are equal work. Smooth lines are averages of noisy ones: about ten steps of the
+// mini-batches, a hundred of the single rows. The single rows themselves would fill the picture.
+const overEpochs = ({ costs, perEpoch }: typeof batch) => costs.map((_, i) => (i + 1) / perEpoch);
+const smooth = (costs: readonly number[], beta: number) => stats.exponentiallyWeightedAverage(costs, { beta, biasCorrection: true });
 await picture(
   "10-batches",
   lines(
     [
       { name: batch.name, x: overEpochs(batch), y: batch.costs },
       { name: mini.name, x: overEpochs(mini), y: mini.costs },
-      {
-        name: `${mini.name}, averaged`,
-        x: overEpochs(mini),
-        y: stats.exponentiallyWeightedAverage(mini.costs, { beta: 0.9, biasCorrection: true }),
-      },
+      { name: `${mini.name}, averaged`, x: overEpochs(mini), y: smooth(mini.costs, 0.9), dashed: true },
+      { name: `${stochastic.name}, averaged`, x: overEpochs(stochastic), y: smooth(stochastic.costs, 0.99) },
     ],
     { title: "The cost of every step", xLabel: "epochs (rows seen / rows)", yLabel: "cost J{t}", xScale: "log", yScale: "log" },
   ),
