@@ -10,6 +10,7 @@ import { layers } from "./mistakes/layers.ts";
 import { built, type Mistake, net, options, train, x } from "./mistakes/mistake.ts";
 import { models } from "./mistakes/models.ts";
 import { pictures } from "./mistakes/plot.ts";
+import { search } from "./mistakes/search.ts";
 import { tensors } from "./mistakes/tensors.ts";
 
 function check(mistakes: readonly Mistake[]): void {
@@ -37,6 +38,7 @@ describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
 describe("mistakes with augmentation", () => check(augmentation));
 describe("mistakes with pictures", () => check(pictures));
+describe("mistakes with a search", () => check(search));
 
 describe("mistakes that end a run", () => {
   it("a signal that is aborted already", async () => {
