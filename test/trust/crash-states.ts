@@ -40,7 +40,7 @@ type Guard = (disk: Disk) => FileSystem;
 const whole: Guard = (disk) => disk;
 
 /** Writes the checkpoints of steps 1.. and gathers every state after a power cut with what may be found in it. */
-async function powerCuts(guard: Guard): Promise<{ states: number; wrong: string[] }> {
+async function powerCuts(guard: Guard, enough = Number.POSITIVE_INFINITY): Promise<{ states: number; wrong: string[] }> {
   const content = await Promise.all(Array.from({ length: checkpoints }, (_, i) => bytesOf(i + 1, 900)));
   const disk = new Disk(["/", "/runs"]);
   const writer = new CheckpointFolder(folder, guard(disk));
@@ -55,6 +55,7 @@ async function powerCuts(guard: Guard): Promise<{ states: number; wrong: string[
   };
   const judge = async () => {
     for (const { state, allowed, moment } of waiting.splice(0)) {
+      if (wrong.length >= enough) return;
       states++;
       const step = await found(state);
       if (!allowed.includes(step as number)) wrong.push(`${moment}: expected ${allowed.join(" or ")}, got ${step}`);
@@ -193,8 +194,8 @@ const n = cut.states + failing.states + failing.tried;
 for (const what of wrong.slice(0, 20)) console.error(`crash-states: ${what}`);
 const caught: string[] = [];
 for (const [what, guard] of controls) {
-  const { wrong: found } = await powerCuts(guard);
-  caught.push(`${what} ${found.length}`);
+  const { wrong: found } = await powerCuts(guard, 100);
+  caught.push(`${what} ${found.length}${found.length < 100 ? "" : " and more"}`);
   if (found.length) continue;
   console.error(`crash-states: the control "${what}" was not caught`);
   process.exitCode = 1;
