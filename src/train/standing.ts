@@ -19,6 +19,8 @@ export interface Sums {
   loss: number;
   error: number;
   gradientNorm: number;
+  /** The first step, counted from 0 in the epoch, whose loss or gradient was not finite; no checkpoint is made after one. */
+  wrongStep: number | undefined;
   metrics: Record<string, number>;
 }
 
@@ -40,7 +42,7 @@ export interface Place {
 }
 
 export function startOf(epoch: number): Place {
-  return { epoch, at: 0, sums: { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, metrics: {} }, seconds: 0 };
+  return { epoch, at: 0, sums: { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, wrongStep: undefined, metrics: {} }, seconds: 0 };
 }
 
 export interface Standing {
@@ -349,6 +351,7 @@ export function decodeStanding(content: CheckpointContent, frame: Frame, fail: F
         loss: scalar("loss"),
         error: scalar("error"),
         gradientNorm: scalar("gradientNorm"),
+        wrongStep: undefined,
         metrics: steps ? Object.fromEntries(metrics.map((name, i) => [name, sums[i] as number])) : {},
       },
       seconds: scalar("seconds"),
