@@ -92,8 +92,15 @@ function slotParts(
   );
 }
 
+/** Memories are whole numbers of 64 bytes: compared by words. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  const [x, y] = [a, b].map(({ buffer, byteOffset, byteLength }) => new Int32Array(buffer, byteOffset, byteLength / 4)) as [
+    Int32Array,
+    Int32Array,
+  ];
+  if (x.length !== y.length) return false;
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return false;
+  return true;
 }
 
 function sameWeights(a: Weights, b: Weights): boolean {
