@@ -3,8 +3,8 @@
 import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibatch";
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
-import { checkpoints } from "./mistakes/checkpoints.ts";
 import { augmentation } from "./mistakes/augmentation.ts";
+import { checkpoints } from "./mistakes/checkpoints.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
