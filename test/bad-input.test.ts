@@ -4,6 +4,7 @@ import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibat
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
 import { augmentation } from "./mistakes/augmentation.ts";
+import { checkpoints } from "./mistakes/checkpoints.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
@@ -34,6 +35,7 @@ function check(mistakes: readonly Mistake[]): void {
 describe("mistakes with tensors", () => check(tensors));
 describe("mistakes with layers", () => check(layers));
 describe("mistakes with fit", () => check(fitting));
+describe("mistakes with checkpoints", () => check(checkpoints));
 describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
 describe("mistakes with augmentation", () => check(augmentation));

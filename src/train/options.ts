@@ -7,6 +7,7 @@ import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "
 import { type Optimizer, type OptimizerRecipe, recipeOf } from "../optim/optimizers.ts";
 import { checkSeed } from "../random.ts";
 import { executor } from "../run/backend.ts";
+import { type CheckpointOptions, type CheckpointSettings, checkCheckpoints, type ResumeOptions } from "./checkpoint-options.ts";
 import type { Epoch, MetricRecord } from "./history.ts";
 import type { Run } from "./run.ts";
 
@@ -42,6 +43,10 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   shuffle?: boolean | undefined;
   metrics?: M | undefined;
   earlyStopping?: EarlyStopping | undefined;
+  /** Writes everything that a bit-exact resume needs, beside the training; another at the end and when the run is stopped. */
+  checkpoint?: CheckpointOptions | undefined;
+  /** Goes on from the newest checkpoint of a folder as if nothing had happened; starts fresh where there is none. */
+  resume?: string | ResumeOptions | undefined;
   /** Random changes of the training images x [m, h, w] or [m, h, w, c], in this order, new in every epoch; never of `dev`. */
   augment?: readonly Augmentation[] | undefined;
   clipNorm?: number | undefined;
@@ -70,6 +75,8 @@ export const fitOptions: readonly string[] = [
   "shuffle",
   "metrics",
   "earlyStopping",
+  "checkpoint",
+  "resume",
   "augment",
   "clipNorm",
   "clipValue",
@@ -94,6 +101,7 @@ export interface Settings {
   readonly earlyStopping:
     | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
     | undefined;
+  readonly checkpoints: CheckpointSettings | undefined;
   readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
@@ -178,6 +186,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     shuffle: flag("shuffle", o.shuffle, true),
     metrics: checkMetrics(o.metrics),
     earlyStopping: checkEarlyStopping(o.earlyStopping, dev),
+    checkpoints: checkCheckpoints(o.checkpoint, o.resume),
     augment: checkAugmentations("fit: augment", o.augment),
     clipNorm: optional("clipNorm", o.clipNorm),
     clipValue: optional("clipValue", o.clipValue),

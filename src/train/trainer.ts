@@ -12,13 +12,16 @@ import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
+import { identify } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import { Probe } from "./probe.ts";
 import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import type { Mark, Run, RunControl, Steered } from "./run.ts";
+import { type Kept, type Place, type Standing, type Sums, startOf } from "./standing.ts";
 import type { Table } from "./table.ts";
 
 /** How long a chunk of steps should take: short enough that pause, stop and set take effect soon. */
@@ -32,24 +35,6 @@ const traceMilliseconds = 5000;
 
 interface Loaded extends TrainingProgram {
   readonly loaded: LoadedProgram;
-}
-
-/** Sums over the steps of an epoch, weighted by rows, in f64. */
-interface Sums {
-  rows: number;
-  steps: number;
-  loss: number;
-  error: number;
-  gradientNorm: number;
-  /** The first step, counted from 0 in the epoch, whose loss or gradient was not finite. */
-  wrongStep: number | undefined;
-  readonly metrics: Record<string, number>;
-}
-
-interface Kept {
-  readonly weights: Weights;
-  readonly slots: Uint8Array | undefined;
-  readonly updates: number;
 }
 
 export interface TrainerParts {
@@ -136,6 +121,10 @@ export class Trainer implements Steered {
   #restore: Weights | undefined;
   #watched = Number.POSITIVE_INFINITY;
   #epochsWithoutBetter = 0;
+  #place: Place = startOf(1);
+  /** When this process began with the epoch under way. */
+  #began = performance.now();
+  readonly #checkpoints: Checkpoints | undefined;
   readonly #probe: Probe;
   /** Whether going over the epoch from the probe's moment gives the same steps again: not after a set or a revert within it. */
   #traceable = true;
@@ -150,6 +139,7 @@ export class Trainer implements Steered {
     this.#memory.share("theta", this.#weights.theta);
     this.#memory.share("state", this.#weights.state);
     this.#memory.share("input", parts.table.input);
+    this.#checkpoints = settings.checkpoints && new Checkpoints(settings.checkpoints);
     this.#probe = parts.probe;
     this.#devEvaluator = devTable && new Evaluator(network, structure, settings.loss, devTable, Object.keys(settings.metrics).length > 0);
   }
@@ -192,13 +182,15 @@ export class Trainer implements Steered {
     const { settings, control, progress } = this.#parts;
     let because: StoppedBecause = "epochs";
     try {
-      for (let number = 1; number <= settings.epochs; number++) {
+      await this.#resume();
+      if (this.#outOfPatience()) because = "early stopping";
+      while (because === "epochs" && this.#place.epoch <= settings.epochs) {
         await this.#goAhead();
-        if (control.stopping && this.#step > 0) {
+        if (control.stopping && this.#step > 0 && this.#place.at === 0) {
           because = "stop";
           break;
         }
-        const finite = await this.#epoch(number);
+        const finite = await this.#epoch();
         if (finite === undefined) {
           because = "stop";
           break;
@@ -211,17 +203,16 @@ export class Trainer implements Steered {
           because = "not finite";
           break;
         }
-        if (control.stopping) {
-          because = "stop";
-          break;
-        }
-        if (settings.earlyStopping && this.#epochsWithoutBetter >= settings.earlyStopping.patience) {
-          because = "early stopping";
-          break;
-        }
+        // Only now: what callbacks and loops have set belongs to what a resume goes on with.
+        this.#checkpoints?.boundary(this.#step, epoch.epoch, () => this.#standing());
+        if (control.stopping) because = "stop";
+        else if (this.#outOfPatience()) because = "early stopping";
       }
+      // A run that is not finite any more leaves the last checkpoint from which it still was.
+      if (because !== "not finite") await this.#checkpoints?.finish(() => this.#standing());
     } finally {
       progress.end();
+      await this.#checkpoints?.close();
       this.#probe.end();
       // Whatever ended the run: the weights of the best epoch, where early stopping asks for them.
       if (this.#restore) this.#publish(this.#restore);
@@ -237,6 +228,71 @@ export class Trainer implements Steered {
       last: control.epochs.at(-1) as Epoch,
       interventions: control.interventions,
       stoppedBecause: because,
+    };
+  }
+
+  #outOfPatience(): boolean {
+    const { earlyStopping } = this.#parts.settings;
+    return earlyStopping !== undefined && this.#epochsWithoutBetter >= earlyStopping.patience;
+  }
+
+  /** Opens the folder of the checkpoints, if there is one, and goes on where its newest stood. */
+  async #resume(): Promise<void> {
+    if (!this.#checkpoints) return;
+    const { structure, settings, control } = this.#parts;
+    const { program, layout } = this.#program(settings.batchSize);
+    const slots = settings.recipe.rule.slots;
+    const found = await this.#checkpoints.open({
+      frame: { structure, layout, slots, metrics: Object.keys(settings.metrics) },
+      identity: identify({ ...this.#parts, program, executor: executor() }),
+    });
+    if (!found) return;
+    this.#weights.set(found.weights);
+    if (found.slots) this.#memory.ensure("slots", layout.memory("slots").bytes).set(found.slots);
+    this.#step = found.step;
+    this.#updates = found.updates;
+    this.#lastRate = found.lastRate;
+    if (typeof found.rate === "number") this.#learningRate = found.rate;
+    this.#place = found.place;
+    this.#lastFinite = found.lastFinite;
+    this.#restore = found.restore;
+    this.#best = found.epochs[found.best - 1];
+    this.#watched = found.watched;
+    this.#epochsWithoutBetter = found.epochsWithoutBetter;
+    for (const [name, kept] of found.marks) this.#marks.set(name, kept);
+    control.restore(found.epochs, found.interventions);
+    this.#parts.publish(this.#lastFinite);
+    const rows = this.#order(found.place.epoch).slice(0, Math.min(settings.batchSize, rowsToLookAt));
+    this.#remember(rows, this.#weights.copy(), this.#lastRate);
+    // Steps of the epoch that a process before this one made cannot be gone over again.
+    this.#traceable = found.place.at === 0;
+  }
+
+  /** All that the steps to come depend on. What goes on changing is copied. */
+  #standing(): Standing {
+    const { settings, control } = this.#parts;
+    const rate = this.#learningRate;
+    const { sums, seconds, ...place } = this.#place;
+    return {
+      weights: this.#weights.copy(),
+      slots: this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined,
+      step: this.#step,
+      updates: this.#updates,
+      lastRate: this.#lastRate,
+      rate: rate === settings.recipe.learningRate ? "option" : typeof rate === "number" ? rate : "schedule",
+      place: {
+        ...place,
+        sums: { ...sums, metrics: { ...sums.metrics } },
+        seconds: place.at > 0 ? seconds + (performance.now() - this.#began) / 1000 : 0,
+      },
+      lastFinite: this.#lastFinite,
+      restore: this.#restore,
+      best: this.#best?.epoch ?? 0,
+      watched: this.#watched,
+      epochsWithoutBetter: this.#epochsWithoutBetter,
+      marks: new Map(this.#marks),
+      epochs: [...control.epochs],
+      interventions: [...control.interventions],
     };
   }
 
@@ -259,27 +315,29 @@ export class Trainer implements Steered {
   }
 
   /** One epoch, or what a stop leaves of it: false when its numbers are not finite, undefined when a stop left no step. */
-  async #epoch(number: number): Promise<boolean | undefined> {
+  async #epoch(): Promise<boolean | undefined> {
     const { settings, control, table, progress } = this.#parts;
-    const began = performance.now();
+    const place = this.#place;
+    const { epoch: number, sums } = place;
+    this.#began = performance.now();
     const order = this.#order(number);
-    const sums: Sums = { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, wrongStep: undefined, metrics: {} };
-    let at = 0;
     let finite = true;
-    while (at < table.rows && finite) {
+    while (place.at < table.rows && finite) {
       await this.#goAhead();
       // A run stopped before its first step still makes one: an epoch without steps would have nothing to record.
       if (control.stopping && this.#step > 0) break;
-      const size = Math.min(settings.batchSize, table.rows - at);
-      const left = Math.floor((table.rows - at) / size);
+      if (place.at > 0) this.#checkpoints?.boundary(this.#step, undefined, () => this.#standing());
+      const size = Math.min(settings.batchSize, table.rows - place.at);
+      const left = Math.min(Math.floor((table.rows - place.at) / size), this.#checkpoints?.stepsLeft(this.#step) ?? mostSteps);
       const steps = control.stopping ? 1 : Math.min(left, this.#chunk());
-      const done = await this.#steps(number, order, at, size, steps, sums);
-      at += done * size;
+      const done = await this.#steps(number, order, place.at, size, steps, sums);
+      place.at += done * size;
       finite = Number.isFinite(sums.loss) && Number.isFinite(sums.gradientNorm);
-      progress.step(number, at, table.rows, sums.loss / Math.max(1, sums.rows));
+      progress.step(number, place.at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
     if (!sums.rows) return undefined;
     finite &&= this.#weights.finite();
+    if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
     if (!finite) {
       await this.#traceBack(number, order, sums.wrongStep ?? sums.steps - 1);
       this.#weights.set(this.#lastFinite);
@@ -288,9 +346,9 @@ export class Trainer implements Steered {
     this.#lastFinite = this.#publish(this.#weights);
     if (finite) {
       // The last whole batch: what is left for a partial one may be a single row.
-      const first = Math.max(0, Math.floor(at / settings.batchSize) - 1) * settings.batchSize;
+      const first = Math.max(0, Math.floor(place.at / settings.batchSize) - 1) * settings.batchSize;
       const size = Math.min(settings.batchSize, rowsToLookAt);
-      this.#remember(order.slice(first, Math.min(at, first + size)), this.#lastFinite, this.#lastRate);
+      this.#remember(order.slice(first, Math.min(place.at, first + size)), this.#lastFinite, this.#lastRate);
     }
     const dev = finite ? await this.#evaluateDev() : undefined;
     const mean = (sum: number, count: number) => sum / Math.max(1, count);
@@ -308,8 +366,9 @@ export class Trainer implements Steered {
       ),
       learningRate: this.#lastRate,
       gradientNorm: mean(sums.gradientNorm, sums.steps),
-      seconds: (performance.now() - began) / 1000,
+      seconds: place.seconds + (performance.now() - this.#began) / 1000,
     };
+    this.#place = startOf(number + 1);
     this.#judge(epoch);
     progress.epoch(epoch);
     control.push(epoch);
