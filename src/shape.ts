@@ -63,6 +63,9 @@ export function checkShape(op: string, shape: Shape): Shape {
     if (!Number.isInteger(n) || n < 0) throw new ShapeError(`${op}: sizes must be whole numbers from 0 on, got ${show(shape)}`);
   }
   if (shape.length > maxRank) throw new ShapeError(`${op}: at most ${maxRank} axes, got ${shape.length}: ${show(shape)}`);
-  if (sizeOf(shape) > 2 ** 32) throw new ShapeError(`${op}: at most 2^32 elements, got ${show(shape)}`);
+  // Sizes beside a 0 are bounded too: kernels multiply some of them.
+  let product = 1;
+  for (const n of shape) product *= n || 1;
+  if (product > 2 ** 32) throw new ShapeError(`${op}: at most 2^32 elements, got ${show(shape)}`);
   return shape;
 }
