@@ -164,7 +164,8 @@ const shortened = (name: string): string => (name.length > 60 ? `${name.slice(0,
 
 function readNames(records: Iterable<CsvRecord>, fail: Fail): readonly string[] {
   for (const { fields: names } of records) {
-    if (names.every((name) => numeric.test(name))) throw fail(`the first line must name the columns, got ${describe(names.slice(0, 20).join(","))}`);
+    if (names.every((name) => numeric.test(name)))
+      throw fail(`the first line must name the columns, got ${describe(names.slice(0, 20).join(","))}`);
     const seen = new Set<string>();
     for (const name of names) {
       if (seen.has(name)) throw fail(`the columns' names must differ, got "${shortened(name)}" twice`);

@@ -128,8 +128,8 @@ export function headerBombs(size: number): { what: string; bytes: Uint8Array }[]
     bytes.write(end, out.length - end.length, "latin1");
     return out;
   };
-  const numbers = new Uint8Array(8 + 64 + size);
-  const header = `{"a":${entry('"F32"', `[${size / 4}]`, `[0,${size}]`)}}`.padEnd(64);
+  const numbers = new Uint8Array(8 + 128 + size);
+  const header = `{"a":${entry('"F32"', `[${size / 4}]`, `[0,${size}]`)}}`.padEnd(128);
   numbers.set(fileOf(header), 0);
   const empty = entry('"U8"', "[0]", "[0,0]");
   let named = "{";
