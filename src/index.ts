@@ -69,6 +69,7 @@ export {
   variable,
   zeros,
 } from "./tensor.ts";
+export type { Acceptable, CheckpointOptions, ResumeOptions } from "./train/checkpoint-options.ts";
 export type { Epoch, History, Intervention } from "./train/history.ts";
 export type { EarlyStopping, FitOptions, StepReport } from "./train/options.ts";
 export type { Mark, Run } from "./train/run.ts";

@@ -45,6 +45,24 @@ function start(model: Model, options: { epochs?: number; learningRate?: number }
 
 const weights = (model: Model) => model.parameters().map((p) => Array.from(p.data()));
 
+describe("clipping by norm", () => {
+  // Biases of 8 and 2 elements lie 16 apart: what is between them is no gradient, whatever lay there before.
+  it("sees the norm of the gradients and nothing that lies between them", async () => {
+    const norms = async (options: { clipNorm?: number }) => {
+      const seen: number[] = [];
+      const onStep = ({ gradientNorm }: { gradientNorm: number }) => void seen.push(gradientNorm);
+      const model = small();
+      await model.fit(train, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), epochs: 2, batchSize: 20, onStep, ...options });
+      return { seen, weights: weights(model) };
+    };
+    const free = await norms({});
+    // A limit that is never reached changes nothing.
+    const limited = await norms({ clipNorm: 2 * Math.max(...free.seen) });
+    expect(limited.seen.map((n) => n.toPrecision(5))).toEqual(free.seen.map((n) => n.toPrecision(5)));
+    expect(limited.weights).toEqual(free.weights);
+  });
+});
+
 describe("a run", () => {
   it("resolves to a history, and awaiting twice gives the same one", async () => {
     const run = start(small());

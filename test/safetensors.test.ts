@@ -295,7 +295,7 @@ describe("files", () => {
       /^save: there is no such file or folder, got ".*x\.bin"$/,
     );
     // Not bytes: the failure comes between opening and renaming.
-    await expect(writeFile("save", path, 7 as unknown as Uint8Array)).rejects.toThrow(/^save: /);
+    await expect(writeFile("save", path, { length: 7 } as unknown as Uint8Array)).rejects.toThrow(/^save: /);
     expect(await readBack(path, "utf8")).toBe("old");
     expect((await readdir(folder)).filter((name) => name.includes("tmp"))).toEqual([]);
   });

@@ -116,9 +116,26 @@ function mergeParts(sorted: readonly Part[], size: number): Value {
       merged[merged.length - 1] = { offset: last.offset, gradient: add(last.gradient, part.gradient) };
     else merged.push(part);
   }
+  return packed(merged, size);
+}
+
+/** What no part covers, alignment and parameters that the cost does not see, is written as zeros: the memory may have been another value's. */
+function packed(parts: readonly Part[], size: number): Value {
+  const zero = constantLike(0, (parts[0] as Part).gradient.dtype);
+  const whole: Part[] = [];
+  let end = 0;
+  const fill = (offset: number) => {
+    if (offset > end) whole.push({ offset: end, gradient: broadcastTo(zero, [offset - end]) });
+  };
+  for (const part of parts) {
+    fill(part.offset);
+    whole.push(part);
+    end = part.offset + sizeOf(part.gradient.shape);
+  }
+  fill(size);
   return pack(
-    merged.map((p) => p.gradient),
-    merged.map((p) => p.offset),
+    whole.map((p) => p.gradient),
+    whole.map((p) => p.offset),
     size,
   );
 }

@@ -1,10 +1,12 @@
 // Reading and writing whole files: the one place of the core that touches a file system. Knows no format.
 // Node's modules come through the process object, so that a bundle for a browser has nothing to resolve.
 import { describe, MinibatchError } from "../errors.ts";
+import { codeOf, replaceFile } from "./durable.ts";
 
 type FileSystem = typeof import("node:fs/promises");
 
-function builtin(op: string, name: string): unknown {
+/** A module of Node; throws where there is none. */
+export function builtin(op: string, name: string): unknown {
   const found = globalThis.process?.getBuiltinModule?.(name);
   if (found === undefined) {
     throw new MinibatchError(`${op}: files can be read and written in Node only, there is no file system here`, "FILE");
@@ -27,12 +29,18 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of the path is a file, not a folder",
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EIO: "the disk reports an error",
   ERR_FS_FILE_TOO_LARGE: "the file is too large to be read at once",
 };
 
-function fileError(op: string, path: string, cause: unknown): MinibatchError {
-  const code = (cause as { code?: unknown } | null)?.code;
-  const reason = (typeof code === "string" && reasons[code]) || (cause instanceof Error ? cause.message : String(cause));
+/** What a system's error code means; else the error's own words. */
+export function reasonOf(cause: unknown): string {
+  return reasons[codeOf(cause) ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
+}
+
+export function fileError(op: string, path: string, cause: unknown): MinibatchError {
+  const reason = reasonOf(cause);
   return new MinibatchError(`${op}: ${reason}, got ${describe(path)}`, "FILE", { cause });
 }
 
@@ -64,33 +72,8 @@ export async function writeFile(op: string, file: string | URL, bytes: Uint8Arra
       () => undefined,
     );
     const temporary = join(dirname(path), `.${basename(path)}.${globalThis.crypto.randomUUID()}.tmp`);
-    try {
-      const handle = await fs.open(temporary, "wx");
-      try {
-        if (mode !== undefined) await handle.chmod(mode);
-        await handle.writeFile(bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await fs.rename(temporary, path);
-    } catch (cause) {
-      await fs.rm(temporary, { force: true }).catch(() => undefined);
-      throw cause;
-    }
-    await syncFolder(fs, dirname(path));
+    await replaceFile(fs, dirname(path), temporary, path, bytes, mode);
   } catch (cause) {
     throw fileError(op, given, cause);
-  }
-}
-
-/** Makes the rename durable. Systems that cannot open or sync a folder (Windows) do it in the rename. */
-async function syncFolder(fs: FileSystem, folder: string): Promise<void> {
-  const handle = await fs.open(folder, "r").catch(() => undefined);
-  if (handle === undefined) return;
-  try {
-    await handle.sync().catch(() => undefined);
-  } finally {
-    await handle.close();
   }
 }

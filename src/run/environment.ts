@@ -4,6 +4,7 @@ import { MinibatchError } from "../errors.ts";
 
 interface NodeProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly versions?: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
   emitWarning?(message: string): void;
 }
@@ -18,6 +19,12 @@ export function environment(name: string): string | undefined {
 /** A module of Node, or undefined in a browser. */
 export function builtin<T>(name: string): T | undefined {
   return nodeProcess?.getBuiltinModule?.(name) as T | undefined;
+}
+
+/** The JavaScript engine, by the version that decides what Math.exp and its like give. */
+export function engine(): string {
+  const v8 = nodeProcess?.versions?.v8;
+  return v8 === undefined ? "an engine" : `V8 ${v8.split(".").slice(0, 2).join(".")}`;
 }
 
 /** MINIBATCH_DEBUG: 0 nothing, 1 verify programs and poison freed memory, 2 print programs, 3 print what every instruction of the TypeScript executor makes, 4 print graphs too. */

@@ -27,10 +27,15 @@ export interface Executor {
   readonly blas?: string;
   /** Threads used when nothing else is said. */
   readonly threads: number;
+  /** Which arithmetic its kernels do: executors of equal text give equal bits. */
+  readonly arithmetic: string;
   /** Whether `run` leaves the event loop free. */
   readonly background: boolean;
   load(program: Program): LoadedProgram;
 }
+
+/** Raised when a kernel's result gets other bits than before. */
+export const kernelVersion = 1;
 
 /** Gives `memory` what the program needs for so many steps, constants included. */
 export function prepare(program: Program, memory: Memory, steps: number): void {

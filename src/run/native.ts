@@ -5,7 +5,7 @@ import { encode, type Program, requiredBytes } from "../graph/program.ts";
 import type { Addon, NativeProgram } from "./addon.ts";
 import { constantBytes } from "./constants.ts";
 import { debugLevel, threadCount, warnOnce } from "./environment.ts";
-import type { Executor, LoadedProgram, RunOptions } from "./executor.ts";
+import { type Executor, kernelVersion, type LoadedProgram, type RunOptions } from "./executor.ts";
 import { type Memory, tellAddresses } from "./memory.ts";
 import { runInstruction, typescriptExecutor } from "./typescript.ts";
 
@@ -97,6 +97,12 @@ function runError(message: string, program: Program): MinibatchError {
   return new MinibatchError(scope ? message.replace(/\(instruction \d+\)/, `(instruction ${index}, ${scope})`) : message);
 }
 
+/** AVX2 and AVX-512 kernels round alike; without fused multiply-add, or with a library of the system's, results have other bits. */
+function arithmeticOf({ isa, version, blas }: ReturnType<Addon["info"]>): string {
+  const family = isa === "avx2" || isa === "avx512" ? "avx2 or avx512" : isa;
+  return `native kernels ${kernelVersion} of ${version}, ${family}${blas ? `, products by ${blas}` : ""}`;
+}
+
 export function nativeExecutor(addon: Addon): Executor {
   const info = addon.info();
   if (info.blasError) warnOnce(`${info.blasError}; our own kernels multiply`);
@@ -106,6 +112,7 @@ export function nativeExecutor(addon: Addon): Executor {
     isa: info.isa,
     ...(info.blas ? { blas: info.blas } : {}),
     threads: threadCount(info.threads),
+    arithmetic: arithmeticOf(info),
     background: true,
     load: (program) => new NativeLoaded(addon, program),
   };

@@ -6,8 +6,8 @@ import { type Instruction, type Program, requiredBytes, type Slice } from "../gr
 import type { View } from "../ops/define.ts";
 import { show, sizeOf } from "../shape.ts";
 import { constantBytes } from "./constants.ts";
-import { debugLevel } from "./environment.ts";
-import type { Executor, LoadedProgram, RunOptions } from "./executor.ts";
+import { debugLevel, engine } from "./environment.ts";
+import { type Executor, kernelVersion, type LoadedProgram, type RunOptions } from "./executor.ts";
 import { type Memory, view } from "./memory.ts";
 
 /** How long steps may keep the event loop before timers and input have their turn. */
@@ -155,6 +155,7 @@ export const typescriptExecutor: Executor & { bind(program: Program, memory: Mem
   name: "typescript",
   isa: "javascript",
   threads: 1,
+  arithmetic: `typescript kernels ${kernelVersion}, ${engine()}`,
   background: false,
   load: (program) => new TypeScriptProgram(program),
   bind: (program, memory, steps) => new TypeScriptProgram(program).bind(memory, steps),

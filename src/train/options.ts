@@ -6,6 +6,7 @@ import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "
 import { type Optimizer, type OptimizerRecipe, recipeOf } from "../optim/optimizers.ts";
 import { checkSeed } from "../random.ts";
 import { executor } from "../run/backend.ts";
+import { type CheckpointOptions, type CheckpointSettings, checkCheckpoints, type ResumeOptions } from "./checkpoint-options.ts";
 import type { Epoch, MetricRecord } from "./history.ts";
 import type { Run } from "./run.ts";
 
@@ -41,6 +42,10 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   shuffle?: boolean | undefined;
   metrics?: M | undefined;
   earlyStopping?: EarlyStopping | undefined;
+  /** Writes everything that a bit-exact resume needs, beside the training; another at the end and when the run is stopped. */
+  checkpoint?: CheckpointOptions | undefined;
+  /** Goes on from the newest checkpoint of a folder as if nothing had happened; starts fresh where there is none. */
+  resume?: string | ResumeOptions | undefined;
   clipNorm?: number | undefined;
   clipValue?: number | undefined;
   /** Called after every epoch; training waits for what it returns. */
@@ -66,6 +71,8 @@ const known = [
   "shuffle",
   "metrics",
   "earlyStopping",
+  "checkpoint",
+  "resume",
   "clipNorm",
   "clipValue",
   "onEpoch",
@@ -89,6 +96,7 @@ export interface Settings {
   readonly earlyStopping:
     | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
     | undefined;
+  readonly checkpoints: CheckpointSettings | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<void>) | undefined;
@@ -172,6 +180,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     shuffle: flag("shuffle", o.shuffle, true),
     metrics: checkMetrics(o.metrics),
     earlyStopping: checkEarlyStopping(o.earlyStopping, dev),
+    checkpoints: checkCheckpoints(o.checkpoint, o.resume),
     clipNorm: optional("clipNorm", o.clipNorm),
     clipValue: optional("clipValue", o.clipValue),
     onEpoch: callback("onEpoch", o.onEpoch) as Settings["onEpoch"],

@@ -38,6 +38,8 @@ export function progressLine(wanted: boolean | undefined, epochs: number, rows: 
   const started = performance.now();
   let drawn = 0;
   let samples = 0;
+  /** Samples of runs before this one: a resumed run begins in the middle. */
+  let before: number | undefined;
   let last = "";
   const draw = (line: string, final: boolean) => {
     const width = (out.columns ?? 120) - 1;
@@ -48,11 +50,13 @@ export function progressLine(wanted: boolean | undefined, epochs: number, rows: 
   const error = (x: number) => (task === "classification" ? percent(x) : number(x));
   const rate = () => {
     const seconds = (performance.now() - started) / 1000;
-    return { perSecond: samples / seconds, left: (seconds / Math.max(1, samples)) * (epochs * rows - samples) };
+    const made = samples - (before ?? 0);
+    return { perSecond: made / seconds, left: (seconds / Math.max(1, made)) * (epochs * rows - samples) };
   };
   return {
     step(epoch, done, of, loss) {
       samples = (epoch - 1) * rows + (done / of) * rows;
+      before ??= (epoch - 1) * rows;
       const now = performance.now();
       if (!live || now - drawn < 100) return;
       drawn = now;

@@ -59,6 +59,8 @@ export class RunControl<E> {
   readonly interventions: Intervention[] = [];
   paused = false;
   stopping = false;
+  /** Epochs of the run that this one goes on with: loops begin behind them. */
+  #resumed = 0;
   readonly #readers = new Set<Reader<E>>();
   readonly #commands: Command[] = [];
   #settled: { error?: unknown } | undefined;
@@ -103,6 +105,14 @@ export class RunControl<E> {
       });
       this.#wake = undefined;
     }
+  }
+
+  /** What a run before this one, of which it is the continuation, has left behind. */
+  restore(epochs: readonly E[], interventions: readonly Intervention[]): void {
+    this.epochs.push(...epochs);
+    this.interventions.unshift(...interventions);
+    this.#resumed = epochs.length;
+    for (const reader of this.#readers) reader.next = epochs.length;
   }
 
   /** A finished epoch goes to every reader that waits for it. */
@@ -163,7 +173,7 @@ export class RunControl<E> {
   }
 
   reader(onLeave: () => Promise<void>, onFailure: () => void): AsyncIterator<E, void, undefined> {
-    const reader: Reader<E> = { next: 0, holds: true, waiting: [], over: false };
+    const reader: Reader<E> = { next: this.#resumed, holds: true, waiting: [], over: false };
     this.#readers.add(reader);
     return {
       next: () =>

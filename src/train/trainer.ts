@@ -12,12 +12,15 @@ import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
+import { identify } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import type { Mark, Run, RunControl, Steered } from "./run.ts";
+import { type Kept, type Place, type Standing, type Sums, startOf } from "./standing.ts";
 import type { Table } from "./table.ts";
 
 /** How long a chunk of steps should take: short enough that pause, stop and set take effect soon. */
@@ -27,22 +30,6 @@ const mostSteps = 4096;
 
 interface Loaded extends TrainingProgram {
   readonly loaded: LoadedProgram;
-}
-
-/** Sums over the steps of an epoch, weighted by rows, in f64. */
-interface Sums {
-  rows: number;
-  steps: number;
-  loss: number;
-  error: number;
-  gradientNorm: number;
-  readonly metrics: Record<string, number>;
-}
-
-interface Kept {
-  readonly weights: Weights;
-  readonly slots: Uint8Array | undefined;
-  readonly updates: number;
 }
 
 export interface TrainerParts {
@@ -85,6 +72,10 @@ export class Trainer implements Steered {
   #restore: Weights | undefined;
   #watched = Number.POSITIVE_INFINITY;
   #epochsWithoutBetter = 0;
+  #place: Place = startOf(1);
+  /** When this process began with the epoch under way. */
+  #began = performance.now();
+  readonly #checkpoints: Checkpoints | undefined;
 
   constructor(parts: TrainerParts) {
     const { network, structure, start, devTable, settings } = parts;
@@ -96,6 +87,7 @@ export class Trainer implements Steered {
     this.#memory.share("theta", this.#weights.theta);
     this.#memory.share("state", this.#weights.state);
     this.#memory.share("input", parts.table.input);
+    this.#checkpoints = settings.checkpoints && new Checkpoints(settings.checkpoints);
     this.#devEvaluator = devTable && new Evaluator(network, structure, settings.loss, devTable, Object.keys(settings.metrics).length > 0);
   }
 
@@ -135,13 +127,15 @@ export class Trainer implements Steered {
     const { settings, control, progress } = this.#parts;
     let because: StoppedBecause = "epochs";
     try {
-      for (let number = 1; number <= settings.epochs; number++) {
+      await this.#resume();
+      if (this.#outOfPatience()) because = "early stopping";
+      while (because === "epochs" && this.#place.epoch <= settings.epochs) {
         await this.#goAhead();
-        if (control.stopping && this.#step > 0) {
+        if (control.stopping && this.#step > 0 && this.#place.at === 0) {
           because = "stop";
           break;
         }
-        const finite = await this.#epoch(number);
+        const finite = await this.#epoch();
         if (finite === undefined) {
           because = "stop";
           break;
@@ -154,17 +148,16 @@ export class Trainer implements Steered {
           because = "not finite";
           break;
         }
-        if (control.stopping) {
-          because = "stop";
-          break;
-        }
-        if (settings.earlyStopping && this.#epochsWithoutBetter >= settings.earlyStopping.patience) {
-          because = "early stopping";
-          break;
-        }
+        // Only now: what callbacks and loops have set belongs to what a resume goes on with.
+        this.#checkpoints?.boundary(this.#step, epoch.epoch, () => this.#standing());
+        if (control.stopping) because = "stop";
+        else if (this.#outOfPatience()) because = "early stopping";
       }
+      // A run that is not finite any more leaves the last checkpoint from which it still was.
+      if (because !== "not finite") await this.#checkpoints?.finish(() => this.#standing());
     } finally {
       progress.end();
+      await this.#checkpoints?.close();
       // Whatever ended the run: the weights of the best epoch, where early stopping asks for them.
       if (this.#restore) this.#publish(this.#restore);
     }
@@ -179,6 +172,67 @@ export class Trainer implements Steered {
       last: control.epochs.at(-1) as Epoch,
       interventions: control.interventions,
       stoppedBecause: because,
+    };
+  }
+
+  #outOfPatience(): boolean {
+    const { earlyStopping } = this.#parts.settings;
+    return earlyStopping !== undefined && this.#epochsWithoutBetter >= earlyStopping.patience;
+  }
+
+  /** Opens the folder of the checkpoints, if there is one, and goes on where its newest stood. */
+  async #resume(): Promise<void> {
+    if (!this.#checkpoints) return;
+    const { structure, settings, control } = this.#parts;
+    const { program, layout } = this.#program(settings.batchSize);
+    const slots = settings.recipe.rule.slots;
+    const found = await this.#checkpoints.open({
+      frame: { structure, layout, slots, metrics: Object.keys(settings.metrics) },
+      identity: identify({ ...this.#parts, program, executor: executor() }),
+    });
+    if (!found) return;
+    this.#weights.set(found.weights);
+    if (found.slots) this.#memory.ensure("slots", layout.memory("slots").bytes).set(found.slots);
+    this.#step = found.step;
+    this.#updates = found.updates;
+    this.#lastRate = found.lastRate;
+    if (typeof found.rate === "number") this.#learningRate = found.rate;
+    this.#place = found.place;
+    this.#lastFinite = found.lastFinite;
+    this.#restore = found.restore;
+    this.#best = found.epochs[found.best - 1];
+    this.#watched = found.watched;
+    this.#epochsWithoutBetter = found.epochsWithoutBetter;
+    for (const [name, kept] of found.marks) this.#marks.set(name, kept);
+    control.restore(found.epochs, found.interventions);
+    this.#parts.publish(this.#lastFinite);
+  }
+
+  /** All that the steps to come depend on. What goes on changing is copied. */
+  #standing(): Standing {
+    const { settings, control } = this.#parts;
+    const rate = this.#learningRate;
+    const { sums, seconds, ...place } = this.#place;
+    return {
+      weights: this.#weights.copy(),
+      slots: this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined,
+      step: this.#step,
+      updates: this.#updates,
+      lastRate: this.#lastRate,
+      rate: rate === settings.recipe.learningRate ? "option" : typeof rate === "number" ? rate : "schedule",
+      place: {
+        ...place,
+        sums: { ...sums, metrics: { ...sums.metrics } },
+        seconds: place.at > 0 ? seconds + (performance.now() - this.#began) / 1000 : 0,
+      },
+      lastFinite: this.#lastFinite,
+      restore: this.#restore,
+      best: this.#best?.epoch ?? 0,
+      watched: this.#watched,
+      epochsWithoutBetter: this.#epochsWithoutBetter,
+      marks: new Map(this.#marks),
+      epochs: [...control.epochs],
+      interventions: [...control.interventions],
     };
   }
 
@@ -201,26 +255,28 @@ export class Trainer implements Steered {
   }
 
   /** One epoch, or what a stop leaves of it: false when its numbers are not finite, undefined when a stop left no step. */
-  async #epoch(number: number): Promise<boolean | undefined> {
+  async #epoch(): Promise<boolean | undefined> {
     const { settings, control, table, progress } = this.#parts;
-    const began = performance.now();
+    const place = this.#place;
+    const { epoch: number, sums } = place;
+    this.#began = performance.now();
     const order = this.#order(number);
-    const sums: Sums = { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, metrics: {} };
-    let at = 0;
     let finite = true;
-    while (at < table.rows && finite) {
+    while (place.at < table.rows && finite) {
       await this.#goAhead();
       // A run stopped before its first step still makes one: an epoch without steps would have nothing to record.
       if (control.stopping && this.#step > 0) break;
-      const size = Math.min(settings.batchSize, table.rows - at);
-      const left = Math.floor((table.rows - at) / size);
+      if (place.at > 0) this.#checkpoints?.boundary(this.#step, undefined, () => this.#standing());
+      const size = Math.min(settings.batchSize, table.rows - place.at);
+      const left = Math.min(Math.floor((table.rows - place.at) / size), this.#checkpoints?.stepsLeft(this.#step) ?? mostSteps);
       const steps = control.stopping ? 1 : Math.min(left, this.#chunk());
-      const done = await this.#steps(number, order, at, size, steps, sums);
-      at += done * size;
+      const done = await this.#steps(number, order, place.at, size, steps, sums);
+      place.at += done * size;
       finite = Number.isFinite(sums.loss) && Number.isFinite(sums.gradientNorm);
-      progress.step(number, at, table.rows, sums.loss / Math.max(1, sums.rows));
+      progress.step(number, place.at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
     if (!sums.rows) return undefined;
+    if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
     finite &&= this.#weights.finite();
     if (!finite) this.#weights.set(this.#lastFinite);
     // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
@@ -241,8 +297,9 @@ export class Trainer implements Steered {
       ),
       learningRate: this.#lastRate,
       gradientNorm: mean(sums.gradientNorm, sums.steps),
-      seconds: (performance.now() - began) / 1000,
+      seconds: place.seconds + (performance.now() - this.#began) / 1000,
     };
+    this.#place = startOf(number + 1);
     this.#judge(epoch);
     progress.epoch(epoch);
     control.push(epoch);
