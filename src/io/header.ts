@@ -25,7 +25,21 @@ export const loneSurrogate = /\p{Surrogate}/u;
  * The fields of a header's object, each handed to `field` as soon as it ends: what is wrong with the first tensor is said before the
  * second is read, so that a hostile header costs no memory.
  */
-export function parseHeader(source: string, field: (name: string, value: HeaderValue) => void): void {
+export function headerFields(source: string, field: (name: string, value: HeaderValue) => void): void {
+  read(source, field, { depth: maxDepth, items: maxItems });
+}
+
+/** A value in the same strict JSON, for text that is small and may be deeper. */
+export function parseHeader(source: string): HeaderValue {
+  return read(source, undefined, { depth: 16, items: maxFields });
+}
+
+/** With `field` the text is an object whose fields are handed out, and nothing is given back. */
+function read(
+  source: string,
+  field: ((name: string, value: HeaderValue) => void) | undefined,
+  limits: { readonly depth: number; readonly items: number },
+): HeaderValue {
   let at = 0;
 
   function fail(what: string): never {
@@ -90,15 +104,16 @@ export function parseHeader(source: string, field: (name: string, value: HeaderV
     const items: HeaderValue[] = [];
     if (eat("]")) return items;
     do {
-      if (items.length >= maxItems)
-        throw new HeaderError(`at most ${maxItems} items may stand in a list, got more at character ${at} of the header`);
+      if (items.length >= limits.items)
+        throw new HeaderError(`at most ${limits.items} items may stand in a list, got more at character ${at} of the header`);
       items.push(value(depth));
     } while (eat(","));
     if (!eat("]")) fail('"," or "]"');
     return items;
   }
   function value(depth: number): HeaderValue {
-    if (depth >= maxDepth) throw new HeaderError(`at most ${maxDepth} levels may be nested, got more at character ${at} of the header`);
+    if (depth >= limits.depth)
+      throw new HeaderError(`at most ${limits.depth} levels may be nested, got more at character ${at} of the header`);
     if (eat("{")) return map(depth + 1);
     if (eat("[")) return list(depth + 1);
     if (source[at] === '"') return string();
@@ -114,8 +129,11 @@ export function parseHeader(source: string, field: (name: string, value: HeaderV
     return fail("a value (numbers whole, from 0 to 2^53 - 1)");
   }
 
-  if (!eat("{")) fail('"{"');
-  object(1, field);
+  let result: HeaderValue = null;
+  if (!field) result = value(0);
+  else if (eat("{")) object(1, field);
+  else fail('"{"');
   skip();
   if (at < source.length) fail("the end");
+  return result;
 }

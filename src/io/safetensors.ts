@@ -4,7 +4,7 @@ import { bytesPerElement, type DType, dtypeOf, type NumberArray, type TypedArray
 import { describe, MinibatchError } from "../errors.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import { decodeNumbers, littleEndianBytes } from "./bytes.ts";
-import { HeaderError, type HeaderMap, type HeaderValue, loneSurrogate, parseHeader } from "./header.ts";
+import { HeaderError, type HeaderMap, type HeaderValue, headerFields, loneSurrogate } from "./header.ts";
 
 export interface StoredTensor<A extends NumberArray = NumberArray> {
   readonly dtype: DType;
@@ -139,7 +139,7 @@ function readHeader(bytes: Uint8Array, fail: Fail, field: (name: string, value: 
   }
   if (!source.startsWith("{")) return fail(`the header must start with "{", got ${describe(source.slice(0, 12))}`);
   try {
-    parseHeader(source, field);
+    headerFields(source, field);
     return end;
   } catch (cause) {
     if (cause instanceof HeaderError) return fail(cause.message, cause);

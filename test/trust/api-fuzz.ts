@@ -1,20 +1,20 @@
 // The addon and the public functions called with hostile arguments, in processes that load the ordinary addon and one built with the
 // address and undefined-behaviour sanitizers (`cmake --preset asan && cmake --build --preset asan --target minibatch`): no crash, no report, no
-// error but typed ones. `--long` makes a million calls. With `--child` it is one of those processes.
+// error but typed ones. A million calls, with `--short` 50,000; with `--child` it is one of those processes.
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { evidence, Random } from "./evidence.ts";
+import { evidence, Random } from "./parts/evidence.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const sanitized = join(root, "build/cmake-asan/minibatch.node");
 
 /** Half of the calls go to the addon itself, half to the public functions; the last one stands in a file when the process dies. */
 async function child(n: number, seed: number, folder: string): Promise<void> {
-  const { bases, callAddon } = await import("./fuzz-addon.ts");
-  const { PublicFuzz } = await import("./fuzz-public.ts");
+  const { bases, callAddon } = await import("./parts/fuzz-addon.ts");
+  const { PublicFuzz } = await import("./parts/fuzz-public.ts");
   const random = new Random(seed);
   const list = await bases();
   const fuzz = new PublicFuzz(random, folder);
@@ -75,7 +75,7 @@ await evidence("api-fuzz", { short: 50_000, long: 1_000_000 }, async ({ n, seed,
       const folder = mkdtempSync(join(tmpdir(), "minibatch-fuzz-"));
       const { status, signal, stdout, stderr } = spawnSync(
         process.execPath,
-        ["--expose-gc", "--import", "tsx", fileURLToPath(import.meta.url), "--child", String(calls), String(seed * 1000 + part), folder],
+        ["--import", "tsx", fileURLToPath(import.meta.url), "--child", String(calls), String(seed * 1000 + part), folder],
         {
           cwd: root,
           encoding: "utf8",

@@ -1,9 +1,9 @@
 // Files that are broken on purpose: every rule of the safetensors format, then mutations of safetensors, model, IDX, NPY and CSV files. Each is
 // refused with a typed error or gives exactly what an independent reader gives; and what a file makes the library allocate is
-// bounded by the file. `--long` runs 100,000 mutations.
-import { bytesMadeBy } from "./counted-arrays.ts";
-import { evidence, type Trial } from "./evidence.ts";
-import { mutate } from "./mutations.ts";
+// bounded by the file. 100,000 mutations, with `--short` 10,000.
+import { bytesMadeBy } from "./parts/counted-arrays.ts";
+import { collectGarbage, evidence, type Trial } from "./parts/evidence.ts";
+import { mutate } from "./parts/mutations.ts";
 
 // After the counting constructors stand.
 const { MinibatchError } = await import("minibatch");
@@ -14,8 +14,8 @@ const { decodeNpy } = await import("../../src/data/npy.ts");
 const { decodeCsv } = await import("../../src/data/csv.ts");
 const { idx, npy, csv } = await import("minibatch/data");
 const { textOf } = await import("../../src/data/read.ts");
-const files = await import("./hostile-files.ts");
-const { ruleCases, headerBombs } = await import("./safetensors-rules.ts");
+const files = await import("./parts/hostile-files.ts");
+const { ruleCases, headerBombs } = await import("./parts/safetensors-rules.ts");
 const { readFileSync, writeFileSync, rmSync, mkdtempSync } = await import("node:fs");
 const { join } = await import("node:path");
 const { tmpdir } = await import("node:os");
@@ -151,7 +151,7 @@ function rules({ fail, say }: Trial): number {
 
 /** Peak resident bytes while f runs, beyond those before. */
 function peak(f: () => void): number {
-  (globalThis as { gc?: () => void }).gc?.();
+  collectGarbage();
   // Linux: 5 sets the high-water mark back.
   writeFileSync("/proc/self/clear_refs", "5");
   const kilobytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);

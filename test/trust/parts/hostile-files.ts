@@ -21,8 +21,8 @@ import {
   tensor,
 } from "minibatch";
 import { standardize } from "minibatch/data";
-import { convert, type DType } from "../../src/dtype.ts";
-import { encodeSafetensors, type StoredTensor } from "../../src/io/safetensors.ts";
+import { convert, type DType } from "../../../src/dtype.ts";
+import { encodeSafetensors, type StoredTensor } from "../../../src/io/safetensors.ts";
 
 const dtypes: readonly DType[] = ["u8", "i32", "f32", "f64"];
 const text = new TextEncoder();

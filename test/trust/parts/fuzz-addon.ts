@@ -2,12 +2,12 @@
 // memories of any kind and size, options with getters that take memory away. Any refusal is fine, and nothing else is.
 // Run by api-fuzz.ts in a process of its own.
 import { adam, batchNorm, crossEntropy, dense, dropout, layerNorm, relu, sequential, tensor } from "minibatch";
-import type { OpDefinition } from "../../src/ops/define.ts";
-import { table } from "../../src/ops/table.ts";
-import { findAddon } from "../../src/run/addon.ts";
-import { encodeCase } from "../instruction.ts";
-import { inputsOf } from "../samples.ts";
-import type { Random } from "./evidence.ts";
+import type { OpDefinition } from "../../../src/ops/define.ts";
+import { table } from "../../../src/ops/table.ts";
+import { findAddon } from "../../../src/run/addon.ts";
+import { encodeCase } from "../../instruction.ts";
+import { inputsOf } from "../../samples.ts";
+import { collectGarbage, type Random } from "./evidence.ts";
 import { detach, edges, hostile, memoryView } from "./hostile-values.ts";
 
 interface Base {
@@ -199,7 +199,7 @@ export async function callAddon(list: readonly Base[], random: Random): Promise<
         resolve();
       }
       // Nothing that a running job uses may be lost with its last reference.
-      if (random.chance(0.05)) (globalThis as { gc?: () => void }).gc?.();
+      if (random.chance(0.05)) collectGarbage();
     });
     return wrong ? { what, wrong } : { what: `start of ${what}` };
   }

@@ -1,6 +1,8 @@
-// What every script of test/trust shares: the options --long, --n and --seed, random numbers that can be replayed, and the
+// What the scripts of test/trust share: the options --short, --n and --seed, random numbers that can be replayed, and the
 // one line `name, n, failures, seed, seconds` at the end. Knows nothing of what is tried.
-import { philox, seedWords } from "../../src/random.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { philox, seedWords } from "../../../src/random.ts";
 
 /** Random numbers from a seed: the same seed gives the same script. */
 export class Random {
@@ -58,13 +60,13 @@ function option(name: string): number | undefined {
   return value;
 }
 
-/** Runs a script: `sizes` are the numbers of trials in CI and in the long version. The process exits with 1 when one failed. */
+/** Runs a script: `sizes` are the numbers of trials with --short, in CI, and without. The process exits with 1 when one failed. */
 export async function evidence(
   name: string,
   sizes: { readonly short: number; readonly long: number },
   body: (trial: Trial) => Promise<number | undefined>,
 ): Promise<void> {
-  const long = process.argv.includes("--long");
+  const long = !process.argv.includes("--short");
   const n = option("n") ?? (long ? sizes.long : sizes.short);
   const seed = option("seed") ?? 1;
   const began = performance.now();
@@ -85,3 +87,11 @@ export async function evidence(
   console.log(`${name}, n ${done}, failures ${failures}, seed ${seed}, seconds ${seconds}`);
   process.exitCode = failures > 0 ? 1 : 0;
 }
+
+/** The garbage collector, without a flag on the command line. */
+export function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  gc ??= runInNewContext("gc") as () => void;
+  gc();
+}
+let gc: (() => void) | undefined;
