@@ -10,7 +10,7 @@ import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
-import { fromArray, readNumbers, type Tensor, type TensorLike } from "../tensor.ts";
+import { checkAttached, fromArray, isTypedArray, readNumbers, type Tensor, type TensorLike } from "../tensor.ts";
 import { type PredictAs, type PredictionProgram, predictionProgram } from "./programs.ts";
 
 /** Rows of one step; more are predicted in several. */
@@ -29,6 +29,7 @@ export interface Rows {
 
 /** Reads raw numbers, typed arrays or tensors: one row or many. */
 export function rowsOf(where: string, x: TensorLike, inputShape: Shape): Rows {
+  if (isTypedArray(x)) checkAttached(where, x);
   const { data, shape } =
     x instanceof Float32Array && inputShape.length === 1 && x.length === inputShape[0]
       ? { data: x, shape: inputShape }
