@@ -71,7 +71,7 @@ describe("the examples of the API", () => {
   });
 
   it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {
-    const { answer, best, fit, loaded, norm, one, patient } = await import("./api/more.ts");
+    const { answer, best, fit, loaded, longer, night, norm, one, patient } = await import("./api/more.ts");
     const { test } = await import("./api/first.ts");
     const { tensor } = await import("minibatch");
     expect(fit.last.trainLoss).toBeLessThan(1e-2);
@@ -80,6 +80,8 @@ describe("the examples of the API", () => {
     expect(best.devError).toBeLessThan(0.1);
     expect(best.devMetrics.f1).toBeGreaterThan(0.9);
     expect(await loaded.evaluate(test)).toEqual(await patient.evaluate(test));
+    expect(longer.epochs.slice(0, 12)).toEqual(night.epochs);
+    expect(longer.last.epoch).toBe(20);
     expect(norm(tensor([1, 2]), tensor([4, 6])).item()).toBe(5);
   });
 });

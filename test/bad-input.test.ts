@@ -3,6 +3,7 @@
 import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibatch";
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
+import { checkpoints } from "./mistakes/checkpoints.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
@@ -31,6 +32,7 @@ function check(mistakes: readonly Mistake[]): void {
 describe("mistakes with tensors", () => check(tensors));
 describe("mistakes with layers", () => check(layers));
 describe("mistakes with fit", () => check(fitting));
+describe("mistakes with checkpoints", () => check(checkpoints));
 describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
 

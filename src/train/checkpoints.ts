@@ -109,7 +109,9 @@ export class Checkpoints {
     else this.#due ||= performance.now() - this.#writtenAt >= every.seconds * 1000;
     // One that is due while the last is still on its way is taken at the first boundary after that.
     if (!this.#due || this.#writing) return;
-    this.#begin(standing());
+    const now = standing();
+    // The epoch will end as not finite; the last checkpoint is from before that.
+    if (now.weights.finite()) this.#begin(now);
   }
 
   /** A stopped run closes its epoch; a resume goes on as if it had not. */

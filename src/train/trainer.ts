@@ -276,8 +276,8 @@ export class Trainer implements Steered {
       progress.step(number, place.at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
     if (!sums.rows) return undefined;
-    if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
     finite &&= this.#weights.finite();
+    if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
     if (!finite) this.#weights.set(this.#lastFinite);
     // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
     this.#lastFinite = this.#publish(this.#weights);

@@ -48,4 +48,22 @@ const { name, isa, threads, reasons } = backend();
 console.log(name, isa, threads, reasons);
 // --- end
 
-export { answer, best, fit, loaded, norm, one, patient };
+
+// --- example
+const patiently = () => sequential([dense(32), batchNorm(), relu(), dropout({ rate: 0.1 }), dense(10)]);
+const options = { dev, loss: crossEntropy(), optimizer: adam(), epochs: 12, seed: 3 };
+
+const night = await patiently().fit(train, {
+  ...options,
+  checkpoint: { dir: "runs/night" },                             // after every epoch, the newest three are kept
+  resume: "runs/night",                                          // goes on where the last one left off; fresh when there is none
+});
+console.log(night.last.epoch);                                   // 12, whether it was killed on the way or not
+// --- end
+
+// --- example
+const longer = await patiently().fit(train, { ...options, epochs: 20, resume: "runs/night" });
+console.log(longer.epochs.length);                               // 20: twelve of the first run, eight more
+// --- end
+
+export { answer, best, fit, loaded, longer, night, norm, one, patient };
