@@ -440,7 +440,7 @@ export class PublicFuzz {
       .map((word) => this.#argument(word));
     // Mostly one wrong argument among right ones: what is wrong from the start is refused at the first check.
     // What is called itself is not replaced.
-    const first = /^(loss|compiled|schedule) /.test(target.takes) ? 1 : 0;
+    const first = /^(loss|compiled|schedule) /.test(target.takes) || /^(tensor|model|optimizer|scaler)\./.test(target.name) ? 1 : 0;
     if (args.length > first && random.chance(0.35)) args[first + random.below(args.length - first)] = hostile(random, this.#detachable);
     if (random.chance(0.02)) args.push(hostile(random));
     if (random.chance(0.02)) args.length = random.below(args.length + 1);
