@@ -69,13 +69,14 @@ await evidence("api-fuzz", { short: 50_000, long: 1_000_000 }, async ({ n, seed,
   // A process for so many calls: what it keeps does not grow for ever, and a crash costs only its share.
   const each = 125_000;
   let done = 0;
-  for (const { name, environment } of builds) {
+  for (const [build, { name, environment }] of builds.entries()) {
     for (let part = 0; part * each < share; part++) {
+      const childSeed = seed * 1000 + build * 500 + part;
       const calls = Math.min(each, share - part * each);
       const folder = mkdtempSync(join(tmpdir(), "minibatch-fuzz-"));
       const { status, signal, stdout, stderr } = spawnSync(
         process.execPath,
-        ["--import", "tsx", fileURLToPath(import.meta.url), "--child", String(calls), String(seed * 1000 + part), folder],
+        ["--import", "tsx", fileURLToPath(import.meta.url), "--child", String(calls), String(childSeed), folder],
         {
           cwd: root,
           encoding: "utf8",
@@ -87,7 +88,7 @@ await evidence("api-fuzz", { short: 50_000, long: 1_000_000 }, async ({ n, seed,
       const last = readFileSync(join(folder, "last"), "utf8").trim();
       rmSync(folder, { recursive: true, force: true });
       if (status !== 0) {
-        fail(`${name}, seed ${seed * 1000 + part}: died with ${signal ?? status} at ${last}\n${stderr.slice(-6000)}`);
+        fail(`${name}, seed ${childSeed}: died with ${signal ?? status} at ${last}\n${stderr.slice(-6000)}`);
         continue;
       }
       const { failures, programs, targets } = JSON.parse(stdout.trim().split("\n").at(-1) as string) as {
@@ -95,7 +96,7 @@ await evidence("api-fuzz", { short: 50_000, long: 1_000_000 }, async ({ n, seed,
         programs: number;
         targets: number;
       };
-      if (failures) fail(`${name}, seed ${seed * 1000 + part}: ${failures} calls\n${stderr.slice(0, 20_000)}`);
+      if (failures) fail(`${name}, seed ${childSeed}: ${failures} calls\n${stderr.slice(0, 20_000)}`);
       if (part === 0)
         say(`${name}: ${share} calls, half of them to the addon with ${programs} programs, half to ${targets} public functions`);
       done += calls;
