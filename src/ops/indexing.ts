@@ -206,7 +206,7 @@ export function gather(x: Value, indices: Value, axis = 0): Value {
 
 export function scatterAdd(indices: Value, dy: Value, size: number, axis = 0): Value {
   return apply1(scatterAddOp, [indicesOf("scatterAdd", indices), dy], {
-    axis,
+    axis: checkNumber("scatterAdd", "axis", axis, { min: 0, whole: true }),
     size: checkNumber("scatterAdd", "size", size, { min: 0, whole: true }),
   });
 }

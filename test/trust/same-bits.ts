@@ -42,7 +42,7 @@ await evidence("same-bits", { short: 3, long: 30 }, async ({ long, fail, say }) 
       fail(`${what}: it ran otherwise: ${JSON.stringify(result)}`);
     hashes.set(result.hash, [...(hashes.get(result.hash) ?? []), what]);
   };
-  // test/bits.test.ts has some more in the project\'s own checks.
+  // test/bits.test.ts has some more in the project's own checks.
   for (const [i, isa] of isas.entries())
     for (const threads of long ? [1, 2, 3, 4, 5, 6, 7, 8] : [i ? 8 : 1]) run(`${isa}, ${threads} threads`, process.execPath, isa, threads);
   run("again", process.execPath, isas[0] as string, 2);

@@ -355,8 +355,8 @@ export class PublicFuzz {
         return random.pick<unknown>([`${this.folder}/model`, `${this.folder}/no/such`, 7]);
       case "function":
         return random.pick<unknown>([
-          (x: minibatch.Tensor) => x.mul(2),
-          (x: minibatch.Tensor) => x.add(x).relu(),
+          (x: minibatch.Tensor | undefined) => x?.mul(2),
+          (x: minibatch.Tensor | undefined) => x?.add(x).relu(),
           () => 7,
           () => {
             throw new HostileError("bitten");
