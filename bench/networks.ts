@@ -3,7 +3,7 @@
 // dataset-fashion-mnist).
 import { existsSync } from "node:fs";
 import { adam, batchNorm, crossEntropy, type Dataset, dense, dropout, type Layer, relu, sequential } from "minibatch";
-import { fashionMnist, standardize } from "minibatch/data";
+import { type Augmentation, fashionMnist, standardize } from "minibatch/data";
 import { insideOf } from "../src/model.ts";
 import { lossDefinition } from "../src/nn/losses.ts";
 import { recipeOf } from "../src/optim/optimizers.ts";
@@ -56,11 +56,16 @@ const options = (batchSize: number) => ({
 });
 
 /** A model that trains one epoch at each call. benny calls once without waiting, to see what comes back: so epochs queue. */
-export function epochsOf({ layers, batchSize }: Network, train: Dataset, threads: number): () => Promise<unknown> {
+export function epochsOf(
+  { layers, batchSize }: Network,
+  train: Dataset,
+  threads: number,
+  augment?: readonly Augmentation[],
+): () => Promise<unknown> {
   const model = sequential([standardize(train).layer(), ...layers()]);
   let last: Promise<unknown> = Promise.resolve();
   return () => {
-    last = last.then(() => model.fit(train, { ...options(batchSize), epochs: 1, threads }));
+    last = last.then(() => model.fit(train, { ...options(batchSize), epochs: 1, threads, augment }));
     return last;
   };
 }
@@ -116,6 +121,7 @@ export function stepProgram({ layers, batchSize }: Network): TrainingProgram & {
     loss: lossDefinition("bench", crossEntropy()),
     rule: recipeOf("bench", adam()).rule,
     regularizer: undefined,
+    augment: undefined,
     clipNorm: undefined,
     clipValue: undefined,
     metrics: {},

@@ -1,5 +1,6 @@
 // `npm run bench` runs everything; `npm run bench -- ops training` some parts. Every figure comes with its share of what
 // this machine can do, which is measured first (bench/limits.ts).
+import { benchAugmentation } from "./augmentation.ts";
 import { benchEventLoop } from "./event-loop.ts";
 import { benchGemm } from "./gemm.ts";
 import { benchInference } from "./inference.ts";
@@ -27,6 +28,7 @@ const parts = {
   ops: benchOps,
   inference: benchInference,
   training: benchTraining,
+  augmentation: benchAugmentation,
   "event-loop": benchEventLoop,
   memory: benchMemory,
   instructions: benchInstructions,

@@ -27,7 +27,7 @@ function parts(op: OpDefinition): string {
 }
 
 function tolerance({ tolerance: t = { f32: 1e-5, f64: 1e-12 } }: OpDefinition): string {
-  return `${t.f32.toExponential(0)}, ${t.f64.toExponential(0)}`;
+  return t.f32 || t.f64 ? `${t.f32.toExponential(0)}, ${t.f64.toExponential(0)}` : "0: equal";
 }
 
 const escaped = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");

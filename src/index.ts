@@ -1,5 +1,11 @@
-// Public exports, nothing else. Importing ./tensor.ts gives every value its methods.
+// Public exports, and the one tie between training and pictures. Importing ./tensor.ts gives every value its methods.
+import { reportsBy } from "./train/report.ts";
+
+// A run's report is drawn with minibatch/plot, which training must not know; it is loaded when the first report is asked for.
+reportsBy(() => import("./plot/report.ts"));
+
 export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
+export { type GradientHealth, type GradientHealthOptions, gradientHealth, type LayerHealth } from "./check/health.ts";
 export { compile, type TensorTree } from "./compile.ts";
 export { type Dataset, dataset } from "./dataset.ts";
 export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";
@@ -31,6 +37,7 @@ export {
 export { binaryCrossEntropy, crossEntropy, huber, type Loss, meanAbsoluteError, meanSquaredError } from "./nn/losses.ts";
 export { type Metric, metrics } from "./nn/metrics.ts";
 export { elasticNet, l1, l2, type Regularizer } from "./nn/regularizers.ts";
+export { type Descent, type Landscape, landscapes } from "./optim/landscapes.ts";
 export {
   type AdamOptions,
   adagrad,

@@ -3,7 +3,7 @@
 
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { convert, type DType } from "./dtype.ts";
-import { BusyError, checkNumber, checkOptions, describe, MinibatchError } from "./errors.ts";
+import { BusyError, checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { gradients } from "./graph/gradient.ts";
 import { GraphView, graphOf, type Store } from "./graph/graph.ts";
 import { readModel, saveModel, type Trained } from "./io/model-file.ts";
@@ -30,8 +30,9 @@ import { Predictor, rowsOf } from "./train/predictor.ts";
 import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
 import { type Run, RunControl, RunHandle } from "./train/run.ts";
+import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
-import { Trainer } from "./train/trainer.ts";
+import { probeOfStart, Trainer, trainingSpec } from "./train/trainer.ts";
 
 export interface Evaluation {
   /** Mean over the examples, with the regulariser's term of the last fit. */
@@ -48,17 +49,20 @@ export interface PredictOptions {
 }
 
 export interface Model {
-  /** Trains on the rows of a data set. Throws at once for wrong options; later failures reject. */
+  /**
+   * Trains on the rows of a data set, x [m, ...]: first weights by the seed, then epochs of steps off the event loop. Goes on from present weights
+   * where there are some. Throws at once for wrong options, and a BusyError while another run works; later failures reject.
+   */
   fit<D extends Dataset | undefined = undefined, M extends MetricRecord = Record<never, never>>(
     train: Dataset,
     options: FitOptions<D, M>,
   ): Run<Epoch<D, M>>;
-  /** Loss, error and metrics over a data set, by the loss the model was trained with unless another is given. */
+  /** Loss (a mean, with the penalty of the last fit), error and metrics over a data set, by the loss the model was trained with unless another is given. */
   evaluate<M extends MetricRecord = Record<never, never>>(
     data: Dataset,
     options?: { loss?: Loss | undefined; metrics?: M | undefined; threads?: number | undefined },
   ): Promise<Evaluation & { readonly metrics: { readonly [K in keyof M]: number } }>;
-  /** Outputs for one row or many, computed off the event loop where the back end can. */
+  /** Outputs [m, ...] for rows [m, ...], or of one row for one row, computed off the event loop where the back end can. A ShapeError for other shapes. */
   predict(x: TensorLike, options?: PredictOptions): Promise<Tensor>;
   /** The same at once, with the lowest latency. It never waits for a run. */
   predictSync(x: TensorLike, options?: PredictOptions): Tensor;
@@ -68,7 +72,7 @@ export interface Model {
   summary(): string;
   /** The model's graph as text and drawings; with `backward` also the nodes of its gradient. */
   graph(options?: { backward?: boolean | undefined }): GraphView;
-  /** The model as a function of tensors, for programs of one's own. */
+  /** The model as a function of tensors, [m, ...] to [m, ...], for programs of one's own; `training` uses dropout and the batch's own statistics. */
   forward(x: Tensor, options?: { training?: boolean | undefined }): Tensor;
   /** What it learns, as variables: assigning to one changes the model. */
   parameters(): readonly Variable[];
@@ -81,6 +85,14 @@ interface Built {
   readonly structure: Structure;
   readonly predictor: Predictor;
   weights: Weights;
+}
+
+/** A crop is random, and only for training: dev images are given in the size that it leaves. */
+function checkCropped({ x }: Dataset, exampleShape: Shape, seenShape: Shape): void {
+  if (show(exampleShape) === show(seenShape) || show(x.shape.slice(1)) !== show(exampleShape)) return;
+  throw new ShapeError(
+    `fit: dev: crop makes examples of shape ${show(seenShape)}, and dev must have that shape too, got ${show(exampleShape)}; centerCrop(dev, ${show(seenShape.slice(0, 2))}) cuts them`,
+  );
 }
 
 class SequentialModel implements Model {
@@ -141,20 +153,26 @@ class SequentialModel implements Model {
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
     const exampleShape = data.x.shape.slice(1);
-    const structure = this.#network.structureFor(exampleShape);
+    // What the model sees of an example: a crop makes it smaller.
+    const seenShape = settings.augment?.exampleShape("fit: augment", exampleShape) ?? exampleShape;
+    const structure = this.#network.structureFor(seenShape);
     const last = this.#network.layers.at(-1)?.kind;
     if (settings.loss.refuses !== undefined && settings.loss.refuses === last) {
       throw new MinibatchError(
         `fit: ${settings.loss.kind} works on logits, and the last layer is ${last}; leave the ${last} out (predict(x, { as: "probabilities" }) applies it)`,
       );
     }
-    const table = tableOf("fit: train", data, settings.loss, structure.inputShape, structure.outputShape);
+    const table = tableOf("fit: train", data, settings.loss, exampleShape, structure.outputShape);
+    if (settings.dev) checkCropped(settings.dev, exampleShape, seenShape);
     const devTable = settings.dev && tableOf("fit: dev", settings.dev, settings.loss, structure.inputShape, structure.outputShape);
     // Everything was checked. A model without weights takes them from this run's seed.
-    this.#network.build(exampleShape);
+    this.#network.build(seenShape);
     const built = this.#built ?? this.#take(Weights.initialised(structure, settings.seed));
     this.#remembered = { loss: settings.loss, regularizer: settings.regularizer, batchSize: settings.batchSize };
     const control = new RunControl<Epoch>();
+    const spec = trainingSpec(this.#network, structure, table, settings);
+    const probe = probeOfStart({ network: this.#network, spec, table, settings, start: built.weights });
+    control.probe = { at: probe, finite: true };
     const wake = () => control.interrupt();
     let trainer: Trainer | undefined;
     const handle = RunHandle.start<Epoch>(control, (settle) => {
@@ -164,12 +182,14 @@ class SequentialModel implements Model {
         trainer = new Trainer({
           network: this.#network,
           structure,
+          spec,
           start: built.weights,
           table,
           devTable,
           devLabels: settings.dev?.y,
           settings,
           control,
+          probe,
           progress: progressLine(settings.progress, settings.epochs, table.rows, settings.loss.task),
           publish: (weights) => {
             built.weights = weights;
@@ -181,6 +201,16 @@ class SequentialModel implements Model {
       };
       settings.signal?.addEventListener("abort", wake, { once: true });
       const finish = () => {
+        const ended = built.weights;
+        control.facts = () => ({
+          task: settings.loss.task,
+          settings: settingsOf(data, options as FitOptions, settings),
+          summary: this.summary(),
+          train: data,
+          dev: settings.dev,
+          inputShape: structure.inputShape,
+          predict: (x, as) => built.predictor.predict(this.#hold(ended), settings.loss, rowsOf("report", x, structure.inputShape), as).finally(() => this.#reading--), // biome-ignore format: one call
+        });
         settings.signal?.removeEventListener("abort", wake);
         this.#running = undefined;
       };

@@ -65,27 +65,89 @@ export function weightedMovingAverage(values: readonly number[], weights: number
 
 /**
  * v_t = beta v_{t-1} + (1 - beta) x_t from v_0 = 0, about the mean of the last 1/(1 - beta) values. With `biasCorrection` (default false)
- * v_t / (1 - beta^t), which takes the zero at the start out.
+ * v_t / (1 - beta^t), which takes the zero at the start out. As many values out as in; `average` does the same value by value.
  *
  * ```ts
  * stats.exponentiallyWeightedAverage([40, 49], { beta: 0.98, biasCorrection: true }); // [40, 44.54...]
  * ```
  */
-export function exponentiallyWeightedAverage(
-  values: readonly number[],
-  options: { beta: number; biasCorrection?: boolean | undefined },
-): number[] {
+export function exponentiallyWeightedAverage(values: readonly number[], options: AverageOptions): number[] {
   const where = "stats.exponentiallyWeightedAverage";
   const series = checkSeries(where, values);
-  checkOptions(where, options, ["beta", "biasCorrection"]);
-  const beta = checkNumber(where, "beta", options?.beta, { min: 0, below: 1 });
-  let v = 0;
-  let power = 1;
-  return series.map((value) => {
-    v = beta * v + (1 - beta) * value;
-    power *= beta;
-    return options.biasCorrection ? v / (1 - power) : v;
-  });
+  const running = new RunningAverage(where, options);
+  return series.map((value) => running.push(value));
+}
+
+export interface AverageOptions {
+  /** The share of the past in every step, from 0 (no memory) to below 1. */
+  beta: number;
+  /** Divides by 1 - beta^t; false by default. */
+  biasCorrection?: boolean | undefined;
+}
+
+/** An exponentially weighted average that takes one value after another and keeps none of them. */
+export interface Average {
+  /** Takes a value in and returns the new average. */
+  push(value: number): number;
+  /** The average now; before the first value 0, or NaN with bias correction (nothing has been averaged). */
+  readonly value: number;
+  /** How many values it has seen. */
+  readonly count: number;
+}
+
+class RunningAverage implements Average {
+  readonly #beta: number;
+  readonly #corrected: boolean;
+  #v = 0;
+  /** beta^t. */
+  #power = 1;
+  #count = 0;
+
+  constructor(where: string, options: AverageOptions) {
+    checkOptions(where, options, ["beta", "biasCorrection"]);
+    const { biasCorrection = false } = options ?? {};
+    this.#beta = checkNumber(where, "beta", options?.beta, { min: 0, below: 1 });
+    if (typeof biasCorrection !== "boolean")
+      throw new MinibatchError(`${where}: biasCorrection must be true or false, got ${describe(biasCorrection)}`);
+    this.#corrected = biasCorrection;
+  }
+
+  push(value: number): number {
+    if (typeof value !== "number") throw new MinibatchError(`stats.average: push takes a number, got ${describe(value)}`);
+    this.#v = this.#beta * this.#v + (1 - this.#beta) * value;
+    this.#power *= this.#beta;
+    this.#count++;
+    return this.value;
+  }
+
+  get value(): number {
+    return this.#corrected ? this.#v / (1 - this.#power) : this.#v;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+}
+
+/**
+ * The exponentially weighted average of a stream: v := beta v + (1 - beta) x with each `push(x)`, from v = 0; with `biasCorrection` its value is
+ * v / (1 - beta^t) after t values. It keeps two numbers, however long the stream is.
+ *
+ * ```ts
+ * const smooth = stats.average({ beta: 0.9, biasCorrection: true });
+ * const run = model.fit(train, { loss, optimizer, epochs: 5, onStep: ({ loss }) => console.log(smooth.push(loss)) });
+ * ```
+ */
+export function average(options: AverageOptions): Average {
+  return new RunningAverage("stats.average", options);
+}
+
+/**
+ * How many values an exponentially weighted average looks back on: 1 / (1 - beta). A value that many steps old has a weight of about 1/e of
+ * the newest one's, since (1 - h)^(1/h) tends to 1/e for small h = 1 - beta. 0.9 gives 10, 0.98 gives 50, 0.5 gives 2.
+ */
+export function averagingWindow(beta: number): number {
+  return 1 / (1 - checkNumber("stats.averagingWindow", "beta", beta, { min: 0, below: 1 }));
 }
 
 /** Sums halves: the rounding error grows with the depth of the tree, not with the length. */
@@ -99,17 +161,17 @@ function pairwiseSum(values: ArrayLike<number>, f: (value: number) => number, be
   return sum;
 }
 
-/** ||x||_1 = sum |x_i| over all elements of a tensor of any shape. */
+/** ||x||_1 = sum |x_i| over all elements of a tensor of any shape, in double precision. */
 export function l1Norm(x: TensorLike): number {
   return pairwiseSum(readNumbers("stats.l1Norm", x, "f64").data, Math.abs);
 }
 
-/** ||x||_2 = sqrt(sum x_i^2) over all elements of a tensor of any shape. */
+/** ||x||_2 = sqrt(sum x_i^2) over all elements of a tensor of any shape, in double precision, without overflow. */
 export function l2Norm(x: TensorLike): number {
   return rootOfSquares(readNumbers("stats.l2Norm", x, "f64").data);
 }
 
-/** ||X||_F = sqrt(sum_ij X_ij^2) of a matrix. */
+/** ||X||_F = sqrt(sum_ij X_ij^2) of a matrix; a ShapeError for other ranks, where `l2Norm` serves. */
 export function frobeniusNorm(x: TensorLike): number {
   const { data, shape } = readNumbers("stats.frobeniusNorm", x, "f64");
   if (shape.length !== 2) throw new ShapeError(`stats.frobeniusNorm: takes a matrix, got shape ${show(shape)}; l2Norm takes any`);

@@ -264,23 +264,23 @@ interface DTypeOption {
   dtype?: DType | undefined;
 }
 
-/** A tensor of shape [] with one number. */
+/** A tensor of shape [] with one number; f32 unless `dtype` says otherwise. */
 export function scalar(value: number, options: DTypeOption = {}): Tensor {
   if (typeof value !== "number") throw new MinibatchError(`scalar: expected a number, got ${describe(value)}`);
   return full([], value, options);
 }
 
-/** A tensor of zeros. */
+/** A tensor of zeros; f32 unless `dtype` says otherwise. */
 export function zeros(shape: Shape, options: DTypeOption = {}): Tensor {
   return full(shape, 0, options);
 }
 
-/** A tensor of ones. */
+/** A tensor of ones; f32 unless `dtype` says otherwise. */
 export function ones(shape: Shape, options: DTypeOption = {}): Tensor {
   return full(shape, 1, options);
 }
 
-/** A tensor with the same number everywhere. */
+/** A tensor with the same number everywhere; f32 unless `dtype` says otherwise. A ShapeError for a shape with negative or broken sizes. */
 export function full(shape: Shape, value: number, options: DTypeOption = {}): Tensor {
   checkOptions("full", options, ["dtype"]);
   checkDType("full", options.dtype);
@@ -303,7 +303,7 @@ function drawn(shape: Shape, dtype: DType, fill: (out: Float32Array<ArrayBuffer>
   return fromArray(dtype === "f32" || dtype === "f64" ? out : convert(out, dtype), [...shape]);
 }
 
-/** Numbers from a normal distribution; the same seed gives the same numbers in both executors. */
+/** Numbers from a normal distribution, by default of mean 0 and deviation 1; the same seed gives the same numbers in both executors. */
 export function randomNormal(shape: Shape, options: RandomOptions & { mean?: number | undefined; std?: number | undefined }): Tensor {
   requireOptions("randomNormal", options, ["seed", "dtype", "mean", "std"]);
   const { mean = 0, std = 1, dtype = "f32" } = options;
@@ -314,7 +314,7 @@ export function randomNormal(shape: Shape, options: RandomOptions & { mean?: num
   return drawn(shape, dtype, (out) => normal({ seed, purpose: "tensor" }, out, mean, std));
 }
 
-/** Numbers drawn evenly from [low, high). */
+/** Numbers drawn evenly from [low, high), by default [0, 1); the same seed gives the same numbers in both executors. */
 export function randomUniform(shape: Shape, options: RandomOptions & { low?: number | undefined; high?: number | undefined }): Tensor {
   requireOptions("randomUniform", options, ["seed", "dtype", "low", "high"]);
   const { low = 0, high = 1, dtype = "f32" } = options;
@@ -428,7 +428,7 @@ export function variableOn(name: string, shape: Shape, dtype: DType, storage: St
 
 let variables = 0;
 
-/** A box whose value updates may change: what gradients are taken of and optimizers move. Integers become f32. */
+/** A box whose value updates may change: what gradients are taken of and optimizers move. Integers become f32; f64 stays. `name` shows in errors and graphs. */
 export function variable(value: TensorLike, options: TensorOptions & { name?: string | undefined } = {}): Variable {
   checkOptions("variable", options, ["shape", "dtype", "name"]);
   const { name = `variable_${++variables}` } = options;
@@ -446,7 +446,15 @@ export function boxOf(where: string, v: unknown): VariableValue {
   );
 }
 
-/** One gradient per tensor, in order: dcost/dv for each v, of the shape of v; zeros where the cost does not depend on it. */
+/**
+ * One gradient per tensor, in order: dcost/dv for each v, of the shape of v; zeros where the cost does not depend on it. The cost is one number of
+ * shape []; `of` may hold variables and any tensor on the way to the cost. Reverse mode: one pass back over the graph for all of them.
+ *
+ * ```ts
+ * const w = variable(3);
+ * const [dw] = gradients(w.square(), [w]); // 6
+ * ```
+ */
 export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V): { -readonly [K in keyof V]: Tensor } {
   if (!Array.isArray(of)) throw new MinibatchError(`gradients: expected an array of tensors, got ${describe(of)}`);
   for (const value of [cost, ...of] as readonly unknown[]) {
@@ -456,7 +464,7 @@ export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V
   return gradientsOf(cost, of) as { -readonly [K in keyof V]: Tensor };
 }
 
-/** Scales all of them by one factor, min(1, max / norm), so that their common Euclidean norm is at most `max`. */
+/** Scales all of them by one factor, min(1, max / norm), so that their common Euclidean norm is at most `max` (above 0). Pascanu, Mikolov and Bengio 2013. */
 export function clipByGlobalNorm<const G extends readonly Tensor[]>(list: G, max: number): { -readonly [K in keyof G]: Tensor } {
   checkNumber("clipByGlobalNorm", "max", max, { above: 0 });
   if (!Array.isArray(list)) throw new MinibatchError(`clipByGlobalNorm: expected an array of tensors, got ${describe(list)}`);

@@ -84,6 +84,23 @@ describe("the examples of the API", () => {
     expect(longer.last.epoch).toBe(20);
     expect(norm(tensor([1, 2]), tensor([4, 6])).item()).toBe(5);
   });
+
+  it("images are augmented, and looked at", { timeout: 300_000 }, async () => {
+    const { images, learnt, reader, shown } = await import("./api/augmentation.ts");
+    expect(learnt.best.devError).toBeLessThan(0.06);
+    expect(shown.x.shape).toEqual(images.x.shape);
+    // The last epoch's images, with the weights after it.
+    expect(Math.abs((await reader.evaluate(shown)).loss - learnt.last.trainLoss)).toBeLessThan(0.1);
+  });
+});
+
+describe("the examples of pictures", () => {
+  it("draw and write what they say", { timeout: 300_000 }, async () => {
+    const { curves } = await import("./api/plot.ts");
+    expect(curves).toBe(readFileSync("curves.svg", "utf8"));
+    for (const file of ["rate.svg", "confusion.html", "cost.svg", "canyon.svg", "report.html", "health.svg"])
+      expect(statSync(file).size, file).toBeGreaterThan(1000);
+  });
 });
 
 describe("the documents", () => {

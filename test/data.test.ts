@@ -166,7 +166,7 @@ describe("split", () => {
   it("gives each part its share of every class", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.integer({ min: 2, max: 60 }), { minLength: 2, maxLength: 12 }),
+        fc.array(fc.integer({ min: 3, max: 60 }), { minLength: 2, maxLength: 12 }),
         fc.double({ min: 0.1, max: 0.4, noNaN: true }),
         fc.nat(),
         (sizes, part, seed) => {
@@ -282,7 +282,7 @@ describe("split", () => {
         [0, 1],
       ]),
     ).toThrow(/got \[0, 0\] in row 2/);
-    expect(by([0, 0, 0, 1])).toThrow(/needs two rows of a class at least, got one of class 1/);
+    expect(by([0, 0, 0, 1])).toThrow(/needs a row of every class for each of 2 sets, got 1 of class 1/);
     expect(() => split(3 as unknown as Dataset, { test: 1, seed: 1 })).toThrow(/^split: expected a data set/);
     expect(() => split(dataset(new Float32Array(0), new Int32Array(0)), { test: 1, seed: 1 })).toThrow(
       /a data set must have rows, got \[0\]/,

@@ -41,8 +41,11 @@ describe("diagnose", () => {
     // No error among 20 rows is no proof of a good fit; none among 2,000 is.
     expect(diagnose({ trainError: 0.01, devError: 0, baselineError: 0.01, devSize: 20 }).verdict).toBe("cannot tell");
     expect(diagnose({ trainError: 0.01, devError: 0, baselineError: 0.01, devSize: 2000 }).verdict).toBe("good fit");
-    // A gap that is clear is named, whatever the other is.
-    expect(diagnose({ trainError: 0.2, devError: 0.24, trainSize: 10_000, devSize: 50 }).verdict).toBe("high bias");
+    // Of two gaps one is clear: no verdict on both, but advice on that one first.
+    const half = diagnose({ trainError: 0.2, devError: 0.24, trainSize: 10_000, devSize: 50 });
+    expect(half.verdict).toBe("cannot tell");
+    expect(half.advice[0]).toMatch(/^bias: a bigger network/);
+    expect(half.advice.at(-1)).toMatch(/^variance: cannot be told from chance/);
   });
 
   it("grows surer with the rows", () => {

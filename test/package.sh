@@ -27,6 +27,11 @@ const missing = names.filter((name) => !(name in common) && name !== "default" &
 if (missing.length) throw new Error(`CommonJS lacks ${missing}`);
 if (!(last.trainError < 0.2)) throw new Error(`train error ${last.trainError}`);
 console.log(`ESM ${backend().name} ${backend().isa}, CommonJS ${common.backend().name}, iris train error ${last.trainError.toFixed(3)}`);
+// Pictures are there, and ask for the packages that this project does not have.
+for (const plot of [await import("minibatch/plot"), createRequire(import.meta.url)("minibatch/plot")]) {
+  const said = await plot.lines([{ name: "a", y: [1] }], { xLabel: "x", yLabel: "y" }).then(() => "nothing", (error) => error.message);
+  if (!/npm install @observablehq\/plot linkedom/.test(said)) throw new Error(`without its packages minibatch/plot says ${said}`);
+}
 if (backend().name !== (process.env.MINIBATCH_BACKEND ?? "native")) throw new Error(backend().reasons.join("\n"));
 JS
 node run.mjs

@@ -13,7 +13,10 @@
 #include "normalization-inl.h"
 #include "layernorm-inl.h"
 #include "loss-inl.h"
+#include "philox-inl.h"
 #include "dropout-inl.h"
+#include "images-inl.h"
+#include "sampling-inl.h"
 #include "optimizer-inl.h"
 #if __has_include("gemm-inl.h")
 #include "gemm-inl.h"

@@ -1,29 +1,11 @@
-// Dropout and its gradient. A draw is 16 bits of Philox 4x32-10 (Salmon et al., SC 2011) at a counter that follows from the
-// element's place, so masks do not depend on threads or vectors; src/ops/dropout.ts defines them.
+// Dropout and its gradient. A draw is 16 bits of Philox (philox-inl.h) at a counter that follows from the element's place, so
+// masks do not depend on threads or vectors; src/ops/dropout.ts defines them.
 // A group of 512 elements takes 64 counters; 64 neighbours take the same 16 bits of the outputs of 64 neighbouring counters.
 
 constexpr int64_t kDropoutGroup = 512;
 constexpr int64_t kGroupBytes = kDropoutGroup / 8;
 constexpr int64_t kGroupsPerPiece = 16;
 constexpr uint32_t kDropoutPurpose = 1;  // src/random.ts: purposes
-
-struct DropoutKey {
-  uint32_t low[10], high[10];  // of the ten rounds
-  uint32_t site, step;
-};
-static inline DropoutKey MakeKey(const int32_t* key, double site) {
-  DropoutKey k{};
-  uint32_t low = static_cast<uint32_t>(key[0]), high = static_cast<uint32_t>(key[1]);
-  for (int round = 0; round < 10; round++) {
-    k.low[round] = low;
-    k.high[round] = high;
-    low += 0x9e3779b9u;
-    high += 0xbb67ae85u;
-  }
-  k.site = static_cast<uint32_t>(static_cast<int64_t>(site));
-  k.step = static_cast<uint32_t>(key[2]);
-  return k;
-}
 
 // Draws below this are kept, of 65536.
 static inline uint32_t DropoutThreshold(double keep) {
@@ -35,26 +17,11 @@ template <typename T> static inline T DropoutScale(uint32_t threshold) {
   return threshold == 0 ? T(0) : static_cast<T>(65536.0 / static_cast<double>(threshold));
 }
 
-struct PhiloxWords {
-  U64x8 x0, x1, x2, x3;
-};
-MB_INLINE PhiloxWords Philox(U64x8 block, const DropoutKey& key) {
-  const U64x8 m0 = SetU64(0xd2511f53u), m1 = SetU64(0xcd9e8d57u);
-  // Only the low halves of lanes count; the first rounds' constant products leave the loop over counters.
-  PhiloxWords w{block, SetU64(key.site), SetU64(key.step), SetU64(kDropoutPurpose)};
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; round++) {
-    const U64x8 p0 = MulLow32(w.x0, m0), p1 = MulLow32(w.x2, m1);
-    w = {Xor3(HighHalf(p1), w.x1, SetU64(key.low[round])), p1, Xor3(HighHalf(p0), w.x3, SetU64(key.high[round])), p0};
-  }
-  return w;
-}
-
 // The mask of one group: bit i % 8 of byte i / 8 says whether element i is kept.
-MB_INLINE void GroupMask(int64_t group, const DropoutKey& key, uint32_t threshold, uint8_t* mask) {
+MB_INLINE void GroupMask(int64_t group, const PhiloxKey& key, uint32_t threshold, uint8_t* mask) {
   for (int b = 0; b < 4; b++) {
     const uint64_t block = static_cast<uint64_t>(group) * 64 + static_cast<uint64_t>(b) * 16;
-    const PhiloxWords even = Philox(IotaU64(block, 2), key), odd = Philox(IotaU64(block + 1, 2), key);
+    const PhiloxWords even = Philox(IotaU64(block, 2), key, kDropoutPurpose), odd = Philox(IotaU64(block + 1, 2), key, kDropoutPurpose);
     const U32x16 words[4] = {Interleave(even.x0, odd.x0), Interleave(even.x1, odd.x1), Interleave(even.x2, odd.x2), Interleave(even.x3, odd.x3)};
 #pragma GCC unroll 4
     for (int w = 0; w < 4; w++) {
@@ -96,7 +63,7 @@ template <typename T> struct DropoutLoop {
     const Span groups = ItemsOf(GroupCount(call), kGroupsPerPiece, begin, end);
     const int64_t size = call.out[0].size;
     const uint32_t threshold = DropoutThreshold(static_cast<double>(*In<T>(call, 1)));
-    const DropoutKey key = MakeKey(In<int32_t>(call, 2), call.attributes[0]);
+    const PhiloxKey key = MakePhiloxKey(In<int32_t>(call, 2), static_cast<uint32_t>(static_cast<int64_t>(call.attributes[0])));
     const Vec<T> scale = Set<T>(DropoutScale<T>(threshold));
     constexpr int kLanes = Vec<T>::kLanes;
     alignas(64) uint8_t bits[kGroupBytes];

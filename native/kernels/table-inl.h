@@ -15,7 +15,7 @@ template <int... kCounts> struct KernelList {
 template <int... kCounts> KernelList(const Kernel (&... families)[kCounts]) -> KernelList<kCounts...>;
 
 static const KernelList kAllKernels(kElementwiseKernels, kReduceKernels, kMovementKernels, kIndexingKernels, kNormalizationKernels, kLayerNormKernels,
-                                    kLossKernels, kDropoutKernels, kOptimizerKernels
+                                    kLossKernels, kDropoutKernels, kImageKernels, kSamplingKernels, kOptimizerKernels
 #ifdef MB_HAS_GEMM
                                     , kGemmKernels
 #endif

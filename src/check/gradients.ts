@@ -69,7 +69,9 @@ function relativeDistance(pairs: readonly { approx: number; grad: number }[]): n
 /**
  * Compares the gradient of the model's cost on a batch with two-sided differences, (J(theta + eps) - J(theta - eps)) / 2 eps,
  * for every parameter, in f64 and in training mode, the regulariser included. Parameters whose gradient is exactly zero
- * on both sides count as equal. Small models and a few rows are enough: the cost is evaluated twice per parameter.
+ * on both sides count as equal. Small models and a few rows are enough: the cost is evaluated twice per parameter. `difference` is
+ * ||approx - grad|| / (||approx|| + ||grad||): up to 1e-7 "correct", from 1e-3 "bug". epsilon is 1e-7 by default. Throws where the model has dropout
+ * and `dropout` does not say what to do with it.
  */
 export async function checkGradients(model: Model, options: CheckGradientsOptions): Promise<GradientReport> {
   checkOptions("checkGradients", options, ["x", "y", "loss", "regularizer", "epsilon", "dropout"]);

@@ -1,4 +1,6 @@
 // What `minibatch/data` offers. Public exports, nothing else.
+export { type Augmentation, crop, distort, flip, rotate, zoom } from "../nn/augmentation.ts";
+export { augmented, centerCrop } from "./augmented.ts";
 export { batches, suggestBatchSize } from "./batches.ts";
 export { type Comparison, compareDistributions, type FeatureComparison } from "./compare.ts";
 export { type CsvOptions, csv } from "./csv.ts";

@@ -8,7 +8,7 @@ import { rowCount, taker } from "./rows.ts";
 export interface SplitCommon {
   /** By default what dev and test leave. A count may be smaller: the other rows are then left out. */
   train?: number | undefined;
-  /** Every class keeps its share in every part, to within a row or so. */
+  /** Every class keeps its share in every part, to within a row or so; it needs as many rows as there are parts, in `kFold` two. */
   stratify?: boolean | undefined;
   seed: number;
 }
@@ -32,7 +32,8 @@ export function split(data: Dataset, options: SplitOptions): { train: Dataset; d
   const m = rowCount("split", data);
   const { seed, stratify } = checkCommon("split", options, ["train", "dev", "test", "stratify", "seed"]);
   const sizes = partSizes(m, options);
-  const classes = stratify ? stratification("split", data) : undefined;
+  const sets = Object.values(sizes).filter((size) => size > 0).length;
+  const classes = stratify ? stratification("split", data, sets) : undefined;
   const [dev, test, train] = splitRows(m, [sizes.dev, sizes.test, sizes.train], seed, classes) as [Int32Array, Int32Array, Int32Array];
   const take = taker(data);
   return { train: take(train), ...(sizes.dev > 0 && { dev: take(dev) }), ...(sizes.test > 0 && { test: take(test) }) };
@@ -84,12 +85,15 @@ function partSize(name: string, size: number | undefined, m: number): number {
   return rows;
 }
 
-function stratification(where: string, data: Dataset): ClassLabels {
+/** Classes by which rows can be shared out among so many sets. */
+function stratification(where: string, data: Dataset, sets: number): ClassLabels {
   const classes = classLabels(`${where}: stratify`, data.y);
   const counts = countClasses(classes);
-  const single = counts.indexOf(1);
-  if (single >= 0) {
-    throw new MinibatchError(`${where}: stratify needs two rows of a class at least, got one of class ${single} (are the labels classes?)`);
+  const scarce = counts.findIndex((rows) => rows > 0 && rows < sets);
+  if (scarce >= 0) {
+    throw new MinibatchError(
+      `${where}: stratify needs a row of every class for each of ${sets} sets, got ${counts[scarce]} of class ${scarce} (are the labels classes?)`,
+    );
   }
   return classes;
 }
@@ -171,7 +175,7 @@ export function kFold(data: Dataset, options: { k: number; stratify?: boolean | 
   const { seed, stratify } = checkCommon("kFold", options, ["k", "stratify", "seed"]);
   const k = checkNumber("kFold", "k", options.k, { whole: true, min: 2, max: m });
   const take = taker(data);
-  return foldRows(m, k, seed, stratify ? stratification("kFold", data) : undefined).map(({ train, dev }, i) => ({
+  return foldRows(m, k, seed, stratify ? stratification("kFold", data, 2) : undefined).map(({ train, dev }, i) => ({
     fold: i + 1,
     train: take(train),
     dev: take(dev),

@@ -70,25 +70,25 @@ interface Finding {
 }
 
 /**
- * High: above what is worthwhile, and its interval above zero, so that the gap is real. Low: not above it, and its interval does not reach
- * past twice that. Otherwise the rows are too few to tell.
+ * High: its whole interval lies above what is worthwhile. Low: no part of it does. Otherwise the rows are too few to tell. Simulated over true
+ * gaps of all sizes, a verdict is then right in more than 95 of 100 cases in which there is one (test/course/a-data.test.ts).
  */
 function judge(upper: Rate, lower: Rate): Finding {
   const gap = upper.value - lower.value;
   const high = gap > worthwhile;
   if (upper.n === undefined && lower.n === undefined) return { kind: high ? "high" : "low", confidence: 0 };
   const interval = gapInterval(upper, lower, z95);
-  const known = high ? interval.low > 0 : interval.high <= 2 * worthwhile;
+  const known = high ? interval.low > worthwhile : interval.high <= worthwhile;
   return { kind: known ? (high ? "high" : "low") : "unknown", confidence: sureness(upper, lower, high) };
 }
 
-/** The chance that the true gap is above zero (high) or below twice what is worthwhile (low): the z at which the interval's end just reaches it. */
+/** The chance that the true gap lies on its side of what is worthwhile: by the z at which the interval's end just reaches that. */
 function sureness(upper: Rate, lower: Rate, high: boolean): number {
   let [inside, outside] = [0, 12];
   for (let i = 0; i < 60; i++) {
     const z = (inside + outside) / 2;
     const interval = gapInterval(upper, lower, z);
-    if (high ? interval.low > 0 : interval.high < 2 * worthwhile) inside = z;
+    if (high ? interval.low > worthwhile : interval.high < worthwhile) inside = z;
     else outside = z;
   }
   return normalBelow(inside);
@@ -117,7 +117,8 @@ const varianceAdvice: readonly string[] = [
 
 /**
  * Tells bias from variance. Avoidable bias = trainError - baselineError, variance = devError - trainError; a gap of more than two points
- * counts as high. With sizes, Wilson intervals at 95% decide whether a gap is real, and the verdict is "cannot tell" where it may be chance.
+ * counts as high. With sizes, Wilson intervals at 95% decide on which side of that a gap lies, and the verdict is "cannot tell" where one of the
+ * two may lie on either; the advice still names what to do about the other.
  *
  * ```ts
  * const { best } = await model.fit(train, { dev, loss: crossEntropy(), optimizer: adam(), epochs: 10 });
@@ -155,17 +156,16 @@ export function diagnose(options: DiagnoseOptions): Diagnosis {
   };
 }
 
+/** A verdict speaks of both gaps; where one of them cannot be told it would be a guess. The advice goes by each gap alone. */
 function verdictOf(bias: Finding["kind"], variance: Finding["kind"]): Diagnosis["verdict"] {
+  if (bias === "unknown" || variance === "unknown") return "cannot tell";
   if (bias === "high") return variance === "high" ? "high bias and high variance" : "high bias";
-  if (variance === "high") return "high variance";
-  return bias === "low" && variance === "low" ? "good fit" : "cannot tell";
+  return variance === "high" ? "high variance" : "good fit";
 }
 
 /** Of the gaps that the verdict speaks of the least sure one. A gap judged without a size does not lower it. */
 function confidenceOf(verdict: Diagnosis["verdict"], bias: Finding, variance: Finding): number {
-  const spoken = [bias, variance].filter(({ kind }) =>
-    verdict === "good fit" ? true : verdict === "cannot tell" ? kind === "unknown" : kind === "high",
-  );
+  const spoken = [bias, variance].filter(({ kind }) => (verdict === "cannot tell" ? kind === "unknown" : true));
   const measured = spoken.map(({ confidence }) => confidence).filter((confidence) => confidence > 0);
   return measured.length ? Math.min(...measured) : 0;
 }

@@ -65,7 +65,22 @@ function showAttributes(attributes: Attributes): string {
 
 const showType = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }) => `${dtype}${show(shape)}`;
 
-/** What users see of a graph: text, a Mermaid flowchart, a DOT digraph. */
+/** A node as drawings need it. */
+export interface NodeView {
+  /** The op, or what a source is: a number, "argument x". */
+  readonly label: string;
+  readonly isOp: boolean;
+  /** `layer "dense_1"`, or empty. */
+  readonly scope: string;
+  /** Type of each output: "f32[2, 10]". */
+  readonly types: readonly string[];
+  /** Places of the nodes it reads, in order; every one is below its own. */
+  readonly inputs: readonly number[];
+  /** Where its outputs are kept: "out.output". */
+  readonly stores: readonly string[];
+}
+
+/** What users see of a graph: text, a Mermaid flowchart, a DOT digraph, a list of nodes. */
 export class GraphView {
   readonly #graph: Graph;
   readonly #numbers: Map<Node, number>;
@@ -85,6 +100,18 @@ export class GraphView {
     });
     for (const store of this.#graph.stores) lines.push(`${store.memory}.${store.name} <- ${nameOf(store.value)}`);
     return lines.join("\n");
+  }
+
+  /** All nodes, each after those it reads. */
+  nodes(): NodeView[] {
+    return this.#graph.nodes.map((node) => ({
+      label: node.op ? node.op.name : showSource(node.source as Source),
+      isOp: node.op !== undefined,
+      scope: node.scope,
+      types: node.outputs.map(showType),
+      inputs: node.inputs.map((input) => this.#numbers.get(input.node) as number),
+      stores: this.#graph.stores.filter(({ value }) => value.node === node).map(({ memory, name }) => `${memory}.${name}`),
+    }));
   }
 
   mermaid(): string {

@@ -41,14 +41,18 @@ function fixed(kind: string, value: number): Init {
   };
 }
 
+/**
+ * Initialisers for weights, of `dense` and of layers of one's own. n_in and n_out are the rows and columns of a weight `[n_in, n_out]`; axes in front count
+ * as a receptive field. Numbers come from the model's seed.
+ */
 export const init = {
   /** Normal, Var = 2 / n_in: keeps the scale through ReLU layers. He et al. 2015. */
   he: (): Init => gaussian("he", (fanIn) => 2 / fanIn),
-  /** Normal, Var = 1 / n_in: keeps the scale through tanh layers. */
+  /** Normal, Var = 1 / n_in: keeps the scale through tanh layers. The course's Xavier; LeCun et al. 1998. */
   xavier: (): Init => gaussian("xavier", (fanIn) => 1 / fanIn),
   /** Normal, Var = 2 / (n_in + n_out): a compromise between the passes. Glorot and Bengio 2010. */
   glorot: (): Init => gaussian("glorot", (fanIn, fanOut) => 2 / (fanIn + fanOut)),
-  /** Normal with mean 0 and this standard deviation. */
+  /** Normal with mean 0 and this standard deviation, whatever the shape. */
   normal(options: { std: number }): Init {
     checkOptions("init.normal", options, ["std"]);
     const std = checkNumber("init.normal", "std", options?.std, { min: 0 });
@@ -60,8 +64,11 @@ export const init = {
     const limit = checkNumber("init.uniform", "limit", options?.limit, { min: 0 });
     return { kind: "uniform", fill: (out, _shape, stream) => uniform(stream, out, -limit, limit) };
   },
+  /** 0: for biases. Weights that are all equal stay copies of each other. */
   zeros: (): Init => fixed("zeros", 0),
+  /** 1 everywhere. */
   ones: (): Init => fixed("ones", 1),
+  /** The same finite number everywhere. */
   constant: (v: number): Init => fixed("constant", checkNumber("init.constant", "v", v)),
 };
 

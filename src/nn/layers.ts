@@ -19,7 +19,10 @@ function like(x: Tensor, rows: Value): Tensor {
   return x.rank === 2 ? asTensor(rows) : asTensor(rows).reshape(x.shape);
 }
 
-/** Says the shape of one example, so that the model is built at once; passes its input on. Any dtype comes in as f32. */
+/**
+ * Says the shape of one example, without the batch axis, so that the model is built at once; passes its input `[m, ...shape]` on. Any dtype
+ * comes in as f32. Later examples of another shape are a ShapeError.
+ */
 export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "u8" | undefined; name?: string | undefined }): Layer {
   requireOptions("input", options, ["shape", "dtype", "name"]);
   const { shape } = options;
@@ -39,9 +42,11 @@ export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "
 }
 
 /**
- * A fully connected layer: y = x W + b with x [m, n_in], W [n_in, units], b [units].
+ * A fully connected layer: y = x W + b with x [m, n_in], W [n_in, units], b [units], y [m, units]; of an x with more axes the last one is
+ * n_in and the others are examples. The course's z = W x + b with columns for rows.
  * Directly before a batchNorm it has no bias unless told so: the normalisation would cancel it.
- * W is drawn by the initialiser that suits the activation behind it; b starts at 0.
+ * W is drawn by the initialiser that suits the activation behind it (He for the ReLU family, Xavier for tanh, else Glorot); b starts at 0.
+ * Throws a ShapeError where x has no batch axis.
  */
 export function dense(units: number, options?: Named & { bias?: boolean | undefined; init?: Init | undefined }): Layer {
   checkNumber("dense", "units", units, { whole: true, min: 1 });
@@ -61,9 +66,11 @@ export function dense(units: number, options?: Named & { bias?: boolean | undefi
 }
 
 /**
- * Batch normalisation over the features (the last axis): in training by the batch's mean and variance, else by running
- * averages. y = gamma (x - mean) / sqrt(variance + epsilon) + beta. running := (1 - momentum) running + momentum new,
- * the new variance unbiased (divisor m - 1), as PyTorch; Keras's momentum is 1 - ours. Ioffe and Szegedy 2015.
+ * Batch normalisation over the features (the last axis): in training by the batch's mean and variance (divisor m), else by running
+ * averages. y = gamma (x - mean) / sqrt(variance + epsilon) + beta; x and y [m, n], gamma, beta, mean, variance [n].
+ * running := (1 - momentum) running + momentum new, the new variance unbiased (divisor m - 1), as PyTorch; Keras's momentum and the
+ * course's beta are 1 - ours. momentum 0.1 and epsilon 1e-5 by default. gamma starts at 1, beta at 0; no regulariser reaches them. A batch
+ * of one row leaves the running averages as they are. Throws a ShapeError where x has no batch axis. Ioffe and Szegedy 2015.
  */
 export function batchNorm(options?: Named & { momentum?: number | undefined; epsilon?: number | undefined }): Layer {
   checkLayerOptions("batchNorm", options, ["momentum", "epsilon"]);
@@ -88,7 +95,11 @@ export function batchNorm(options?: Named & { momentum?: number | undefined; eps
   return makeLayer("batchNorm", options, forward);
 }
 
-/** Layer normalisation over the features of each example: y = gamma (x - mean) / sqrt(variance + epsilon) + beta. Ba, Kiros and Hinton 2016. */
+/**
+ * Layer normalisation over the features of each example, the same in training and after: y = gamma (x - mean) / sqrt(variance + epsilon) + beta
+ * with mean and variance (divisor n) of each row; x and y [m, n], gamma, beta [n]. epsilon 1e-5 by default. Throws a ShapeError where x has no
+ * batch axis. Ba, Kiros and Hinton 2016.
+ */
 export function layerNorm(options?: Named & { epsilon?: number | undefined }): Layer {
   checkLayerOptions("layerNorm", options, ["epsilon"]);
   const epsilon = checkNumber("layerNorm", "epsilon", options?.epsilon ?? 1e-5, { above: 0 });
@@ -104,7 +115,9 @@ export function layerNorm(options?: Named & { epsilon?: number | undefined }): L
 
 /**
  * Inverted dropout: in training each unit is kept with probability keepProb and divided by it, so that the expectation
- * stays; otherwise nothing is done. keepProb 1 is exactly the identity. `rate` is 1 - keepProb. Srivastava et al. 2014.
+ * stays, y = x mask / keepProb; otherwise nothing is done. x and y have any one shape. keepProb 1 is exactly the identity. `rate` is
+ * 1 - keepProb. Masks come from the run's seed. Throws where keepProb is not in (0, 1], for both options at once, and for a bare number.
+ * Srivastava et al. 2014.
  */
 export function dropout(options: Named & ({ keepProb: number; rate?: never } | { rate: number; keepProb?: never })): Layer {
   if (typeof options === "number") {
@@ -131,38 +144,41 @@ function activation(kind: string, f: (x: Tensor) => Tensor) {
   };
 }
 
-/** max(0, x). */
+/** max(0, x), elementwise on any shape. Nair and Hinton 2010. */
 export const relu = activation("relu", (x) => x.relu());
 /** x Phi(x) with the normal distribution function, exactly (by erf). Hendrycks and Gimpel 2016. */
 export const gelu = activation("gelu", (x) => x.gelu());
-/** x sigmoid(x), also called swish. */
+/** x sigmoid(x), also called swish. Elfwing, Uchibe and Doya 2017; Ramachandran, Zoph and Le 2017. */
 export const silu = activation("silu", (x) => x.silu());
-/** (e^x - e^-x) / (e^x + e^-x). */
+/** (e^x - e^-x) / (e^x + e^-x), from -1 to 1, elementwise on any shape. */
 export const tanh = activation("tanh", (x) => x.tanh());
-/** 1 / (1 + e^-x). As the last layer it does not go with a cross-entropy, which works on logits. */
+/** 1 / (1 + e^-x), from 0 to 1. As the last layer it does not go with a cross-entropy, which works on logits: `fit` then says so. */
 export const sigmoid = activation("sigmoid", (x) => x.sigmoid());
-/** log(1 + e^x). */
+/** log(1 + e^x), a smooth max(0, x). Dugas et al. 2001. */
 export const softplus = activation("softplus", (x) => x.softplus());
-/** e^x / sum e^x over the last axis. As the last layer it does not go with a cross-entropy, which works on logits. */
+/**
+ * e^x / sum e^x over the last axis: [..., k] to shares that add up to 1. As the last layer it does not go with a cross-entropy, which works
+ * on logits: `fit` then says so.
+ */
 export const softmax = activation("softmax", (x) => x.softmax());
-/** [m, ...] -> [m, n]. */
+/** [m, ...] -> [m, n], n the product of the other axes. */
 export const flatten = activation("flatten", (x) => x.reshape([x.size(0), sizeOf(x.shape.slice(1))]));
 
-/** x where positive, slope x elsewhere; slope 0.01 by default. */
+/** x where positive, slope x elsewhere; slope 0.01 by default. Maas, Hannun and Ng 2013. */
 export function leakyRelu(options?: Named & { slope?: number | undefined }): Layer {
   checkLayerOptions("leakyRelu", options, ["slope"]);
   const slope = checkNumber("leakyRelu", "slope", options?.slope ?? 0.01);
   return makeLayer("leakyRelu", options, (x) => x.leakyRelu(slope));
 }
 
-/** x where positive, alpha (e^x - 1) elsewhere; alpha 1 by default. */
+/** x where positive, alpha (e^x - 1) elsewhere; alpha 1 by default. Clevert, Unterthiner and Hochreiter 2016. */
 export function elu(options?: Named & { alpha?: number | undefined }): Layer {
   checkLayerOptions("elu", options, ["alpha"]);
   const alpha = checkNumber("elu", "alpha", options?.alpha ?? 1);
   return makeLayer("elu", options, (x) => x.elu(alpha));
 }
 
-/** Each example in another shape: [m, ...] -> [m, ...shape]. */
+/** Each example in another shape: [m, ...] -> [m, ...shape]. A ShapeError where the sizes differ. */
 export function reshape(shape: Shape, options?: Named): Layer {
   checkShape("reshape", shape);
   checkLayerOptions("reshape", options, []);

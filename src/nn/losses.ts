@@ -8,7 +8,7 @@ import { classificationErrors, sigmoidCrossEntropy, softmaxCrossEntropy } from "
 import { type Shape, sameShape, show } from "../shape.ts";
 import { asTensor, type Tensor } from "../tensor.ts";
 
-/** A loss is also a function of tensors, so that a program of one's own can add two of them. */
+/** A loss is also a function of tensors, loss(output, y) -> [], so that a program of one's own can add two of them. */
 export interface Loss {
   (output: Tensor, y: Tensor): Tensor;
   readonly kind: string;
@@ -84,7 +84,8 @@ function classesOrRows(output: Tensor, y: Tensor): Tensor {
 
 /**
  * Softmax cross-entropy from logits [m, k]: the mean over the batch of -sum_j y_j log softmax(output)_j. Labels are
- * classes [m] (whole numbers below k) or rows [m, k]; both give the same. Its gradient at the logits is (p - y) / m.
+ * classes [m] (whole numbers below k) or rows [m, k]; both give the same. Its gradient at the logits is (p - y) / m with p their softmax: the
+ * course's a - y. In nats (natural logarithm). `fit` refuses labels out of range, and a softmax as the last layer.
  */
 export function crossEntropy(): Loss {
   return makeLoss(
@@ -133,7 +134,8 @@ export function crossEntropy(): Loss {
 
 /**
  * Sigmoid cross-entropy from logits: the mean of -(y log s(z) + (1 - y) log(1 - s(z))), computed without overflow.
- * Labels in [0, 1] of the outputs' shape; [m] goes with [m, 1].
+ * Labels in [0, 1] of the outputs' shape; [m] goes with [m, 1]. Its gradient at the logits is (s(z) - y) / m. In nats. `fit` refuses other
+ * labels, and a sigmoid as the last layer. The error counts z > 0 against y > 0.5; with several outputs it is their mean.
  */
 export function binaryCrossEntropy(): Loss {
   const wrong = (output: Tensor, y: Tensor) => {
@@ -176,17 +178,20 @@ function regression(kind: string, options: Readonly<Record<string, number>>, eac
   });
 }
 
-/** The mean of (output - y)^2 over all elements. */
+/** The mean of (output - y)^2 over all elements, in the square of the target's unit; the course's 1/2 is not in it. Shapes are equal; [m] goes with [m, 1]. */
 export function meanSquaredError(): Loss {
   return regression("meanSquaredError", {}, (d) => d.square());
 }
 
-/** The mean of |output - y| over all elements. */
+/** The mean of |output - y| over all elements, in the target's unit. Shapes are equal; [m] goes with [m, 1]. */
 export function meanAbsoluteError(): Loss {
   return regression("meanAbsoluteError", {}, (d) => d.abs());
 }
 
-/** Squared near 0 and linear beyond delta: the mean of d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) elsewhere. Huber 1964. */
+/**
+ * Squared near 0 and linear beyond delta: the mean of d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) elsewhere, d = output - y. delta is in the
+ * target's unit, 1 by default. Shapes are equal; [m] goes with [m, 1]. Huber 1964.
+ */
 export function huber(options: { delta?: number | undefined } = {}): Loss {
   checkOptions("huber", options, ["delta"]);
   const delta = checkNumber("huber", "delta", options.delta ?? 1, { above: 0 });

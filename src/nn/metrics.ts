@@ -87,8 +87,12 @@ const errorRate = metric("error", (output, y) => {
     .add(1);
 });
 
+/**
+ * Metrics for `fit({ metrics })` and `evaluate(data, { metrics })`, or to be called: (output, y) -> []. outputs are logits [m, k], or [m] or [m, 1] for two
+ * classes (above 0 is class 1); y holds classes [m] or rows [m, k]. Throws where the numbers of rows differ.
+ */
 export const metrics = {
-  /** The share of misclassified examples. */
+  /** The share of misclassified examples, 0 to 1. */
   error: errorRate,
   /** The share of rightly classified examples. */
   accuracy: metric("accuracy", (output, y) => errorRate(output, y).neg().add(1)),

@@ -56,6 +56,8 @@ export interface Surroundings {
   state(entry: StateEntry): Variable;
   /** `site` numbers the dropout layers. */
   dropout(x: Tensor, keepProb: number, site: number): Tensor;
+  /** Told what each layer puts out, by its place in the stack. */
+  seen?(layer: number, y: Tensor): void;
 }
 
 /** Parameters start at multiples of 16 elements: a cache line of f32, so that no vector of one reaches into the next. */
@@ -159,7 +161,7 @@ export class Network {
   }
 
   /** Runs all layers on a batch x [m, ...]. */
-  forward(x: Value, { training, param, state, dropout }: Surroundings): Tensor {
+  forward(x: Value, { training, param, state, dropout, seen }: Surroundings): Tensor {
     const structure = this.#structure;
     if (!structure)
       throw new MinibatchError(
@@ -186,6 +188,7 @@ export class Network {
         dropout: (value, keepProb) => dropout(value, keepProb, site),
       });
       if (layer.kind === "dropout") site++;
+      seen?.(i, y);
     });
     return y;
   }

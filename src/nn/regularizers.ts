@@ -6,6 +6,7 @@ import { abs, add, mul } from "../ops/elementwise.ts";
 import { sum, sumSquares } from "../ops/reduce.ts";
 import type { Weights } from "./weights.ts";
 
+/** A term of the cost over the weights; an option of `fit` and of `checkGradients`. */
 export interface Regularizer {
   readonly kind: string;
 }
@@ -16,19 +17,22 @@ export interface RegularizerDefinition extends Regularizer {
 }
 
 /**
- * L2: J gains lambda/(2m) ||W||_F^2, the gradient (lambda/m) W. PyTorch's weight_decay d in SGD is lambda/m; Keras's
- * l2(k) adds k ||W||^2, so k = lambda/(2m).
+ * L2: J gains lambda/(2m) ||W||_F^2 for each weight matrix, the gradient (lambda/m) W, so that W := (1 - a lambda/m) W - a dW under `sgd`: weight
+ * decay. m is the batch's size; biases, gamma and beta are left out. PyTorch's weight_decay d in SGD is lambda/m; Keras's l2(k) adds
+ * k ||W||^2, so k = lambda/(2m). Throws where lambda is negative or not finite. Hoerl and Kennard 1970; Krogh and Hertz 1992.
  */
 export function l2(lambda: number): Regularizer {
   return { kind: "l2", l1: 0, l2: checkNumber("l2", "lambda", lambda, { min: 0 }) } as RegularizerDefinition;
 }
 
-/** L1: J gains lambda/m ||W||_1, which drives weights to zero. */
+/**
+ * L1: J gains lambda/m ||W||_1, the gradient (lambda/m) sign(W), which drives weights to zero; sign(0) is 0. Else as `l2`. Tibshirani 1996.
+ */
 export function l1(lambda: number): Regularizer {
   return { kind: "l1", l1: checkNumber("l1", "lambda", lambda, { min: 0 }), l2: 0 } as RegularizerDefinition;
 }
 
-/** Both: J gains l1/m ||W||_1 + l2/(2m) ||W||_F^2. */
+/** Both: J gains l1/m ||W||_1 + l2/(2m) ||W||_F^2. Zou and Hastie 2005. */
 export function elasticNet(options: { l1: number; l2: number }): Regularizer {
   requireOptions("elasticNet", options, ["l1", "l2"]);
   return {

@@ -5,6 +5,7 @@ import { arithmeticOps } from "./arithmetic.ts";
 import type { OpDefinition } from "./define.ts";
 import { dropoutOps } from "./dropout.ts";
 import { elementwiseOps } from "./elementwise.ts";
+import { imageOps } from "./images.ts";
 import { indexingOps } from "./indexing.ts";
 import { linalgOps } from "./linalg.ts";
 import { lossOps } from "./loss.ts";
@@ -12,6 +13,7 @@ import { movementOps } from "./movement.ts";
 import { normalizationOps } from "./normalization.ts";
 import { optimizerOps } from "./optimizer.ts";
 import { reduceOps } from "./reduce.ts";
+import { samplingOps } from "./sampling.ts";
 import { standardizationOps } from "./standardization.ts";
 
 export const table: readonly OpDefinition[] = [
@@ -22,6 +24,8 @@ export const table: readonly OpDefinition[] = [
   ...movementOps,
   ...indexingOps,
   ...standardizationOps,
+  ...imageOps,
+  ...samplingOps,
   ...linalgOps,
   ...normalizationOps,
   ...lossOps,

@@ -17,6 +17,7 @@ import { checkRate, rateAt, type Schedule } from "./schedules.ts";
 export type Epsilon = number | { value: number; inside: boolean };
 
 export interface OptimizerOptions {
+  /** The course's alpha: a number above 0, or a function of `{ step, epoch }` (see `schedule`). */
   learningRate: number | Schedule;
   /** Scales all gradients together when their common norm is larger than this. */
   clipNorm?: number | undefined;
@@ -171,7 +172,7 @@ function beta(kind: string, name: string, value: number | undefined, fallback: n
   return checkNumber(kind, name, value ?? fallback, { min: 0, below: 1 });
 }
 
-/** W := W - a dW. */
+/** Gradient descent: W := W - a dW. Stochastic or not is a matter of `batchSize`. Throws where learningRate is not above 0. */
 export function sgd(options: OptimizerOptions): Optimizer {
   requireOptions("sgd", options, common);
   return new OptimizerRecipe(sgdRule(), options, {});
@@ -190,19 +191,25 @@ function withMomentum(kind: string, options: MomentumOptions, nesterov: boolean)
 }
 
 /**
- * v := beta v + (1 - beta) dW; W := W - a v; beta 0.9. With dampening "none" v := beta v + dW, PyTorch's form, whose
- * learning rate is (1 - beta) times this one's for the same steps.
+ * v := beta v + (1 - beta) dW; W := W - a v; v starts at 0, beta 0.9, no bias correction. With dampening "none" v := beta v + dW, PyTorch's
+ * and Keras's form, whose learning rate is (1 - beta) times this one's for the same steps. Polyak 1964.
  */
 export function momentum(options: MomentumOptions): Optimizer {
   return withMomentum("momentum", options, false);
 }
 
-/** Momentum that looks ahead: the step is beta v + (1 - beta) dW with the new v. Nesterov 1983, in the form of Sutskever et al. 2013. */
+/**
+ * Momentum that looks ahead: v := beta v + (1 - beta) dW; W := W - a (beta v + (1 - beta) dW) with the new v; beta 0.9. With dampening "none"
+ * dW counts whole in both places, as in PyTorch. Nesterov 1983, in the form of Sutskever et al. 2013.
+ */
 export function nesterov(options: MomentumOptions): Optimizer {
   return withMomentum("nesterov", options, true);
 }
 
-/** S := beta2 S + (1 - beta2) dW^2; W := W - a dW / (sqrt(S) + epsilon); beta2 0.9, epsilon 1e-8. Hinton 2012. */
+/**
+ * S := beta2 S + (1 - beta2) dW^2; W := W - a dW / (sqrt(S) + epsilon); S starts at 0 and is not corrected, beta2 0.9, epsilon 1e-8. The course
+ * has epsilon under the root: `epsilon: { value: 1e-8, inside: true }`. PyTorch's alpha is this beta2, by default 0.99. Tieleman and Hinton 2012.
+ */
 export function rmsprop(options: OptimizerOptions & { beta2?: number | undefined; epsilon?: Epsilon | undefined }): Optimizer {
   requireOptions("rmsprop", options, [...common, "beta2", "epsilon"]);
   const settings = { beta2: beta("rmsprop", "beta2", options.beta2, 0.9), ...epsilonOf("rmsprop", options.epsilon, 1e-8) };
@@ -227,7 +234,8 @@ function adamWith(kind: string, options: AdamOptions & { weightDecay?: number | 
 
 /**
  * v := beta1 v + (1 - beta1) dW, S := beta2 S + (1 - beta2) dW^2, both divided by 1 - beta^t;
- * W := W - a v / (sqrt(S) + epsilon). Learning rate 0.001, betas 0.9 and 0.999, epsilon 1e-8. Kingma and Ba 2015.
+ * W := W - a v / (sqrt(S) + epsilon). Learning rate 0.001, betas 0.9 and 0.999, epsilon 1e-8, outside the root as in PyTorch; with
+ * `epsilon: { value, inside: true }` under it. Each coordinate's first step is about a long. Kingma and Ba 2015.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
   checkOptions("adam", options, [...common, "beta1", "beta2", "epsilon"]);
@@ -243,7 +251,7 @@ export function adamW(options: AdamOptions & { weightDecay?: number | undefined 
   return adamWith("adamW", options, checkNumber("adamW", "weightDecay", options.weightDecay ?? 0.01, { min: 0 }));
 }
 
-/** S := S + dW^2; W := W - a dW / (sqrt(S) + epsilon); epsilon 1e-10. Duchi, Hazan and Singer 2011. */
+/** S := S + dW^2; W := W - a dW / (sqrt(S) + epsilon); S starts at 0 and never falls, epsilon 1e-10. Duchi, Hazan and Singer 2011. */
 export function adagrad(options: OptimizerOptions & { epsilon?: Epsilon | undefined }): Optimizer {
   requireOptions("adagrad", options, [...common, "epsilon"]);
   const settings = epsilonOf("adagrad", options.epsilon, 1e-10);

@@ -7,6 +7,7 @@ export interface At {
   readonly epoch: number;
 }
 
+/** The learning rate of a step: any function of that type serves. It must give finite numbers from 0 on, or the run fails with the step. */
 export type Schedule = (at: At) => number;
 type Per = { per?: "epoch" | "step" | undefined };
 
@@ -21,8 +22,17 @@ function positive(where: string, name: string, value: unknown): number {
   return checkNumber(where, name, value, { above: 0 });
 }
 
+/**
+ * Schedules by name. `initial` is the course's alpha0. Each counts epochs unless told `per: "step"`; both count from 1. Rates and numbers out of
+ * range throw when the schedule is made.
+ *
+ * ```ts
+ * const rate = schedule.cosine({ initial: 0.1, over: 20 });
+ * rate({ step: 1, epoch: 1 }); // 0.1
+ * ```
+ */
 export const schedule = {
-  /** initial / (1 + decayRate n), n the number of the epoch from 1: the course's form, whose first rate is already decayed once. */
+  /** initial / (1 + decayRate n), decayRate from 0, n the number of the epoch from 1: the course's form, whose first rate is already decayed once. */
   inverseTime(o: Per & { initial: number; decayRate: number }): Schedule {
     requireOptions("schedule.inverseTime", o, ["per", "initial", "decayRate"]);
     const initial = positive("schedule.inverseTime", "initial", o.initial);
@@ -46,7 +56,7 @@ export const schedule = {
     const t = counter("schedule.squareRoot", o.per);
     return (at) => (k * initial) / Math.sqrt(t(at) + 1);
   },
-  /** initial factor^floor((n - 1) / every): stays for `every` epochs, then falls by the factor. */
+  /** initial factor^floor((n - 1) / every), factor in (0, 1]: stays for `every` epochs (or steps), then falls by the factor; the course's discrete staircase. */
   staircase(o: Per & { initial: number; factor: number; every: number }): Schedule {
     requireOptions("schedule.staircase", o, ["per", "initial", "factor", "every"]);
     const initial = positive("schedule.staircase", "initial", o.initial);

@@ -88,6 +88,8 @@ export async function identify(parts: IdentityParts): Promise<Record<string, str
     ["shuffle", text(s.shuffle)],
     ["metrics", text(Object.keys(s.metrics))],
     ["earlyStopping", text(s.earlyStopping)],
+    // Which ones they are, the program says.
+    ["augment", s.augment ? "some" : "none"],
     ["clipNorm", text(s.clipNorm ?? recipe.clipNorm)],
     ["clipValue", text(s.clipValue ?? recipe.clipValue)],
     ...(await dataset("train", table)),

@@ -1,6 +1,7 @@
 // The options of fit: their types, and the checks that run before anything is trained.
 import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
+import { type Augmentation, type Augmentations, checkAugmentations } from "../nn/augmentation.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "../nn/losses.ts";
 import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { type Optimizer, type OptimizerRecipe, recipeOf } from "../optim/optimizers.ts";
@@ -36,7 +37,7 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   /** Rows of a step, 32 by default; "all" is batch gradient descent. */
   batchSize?: number | "all" | undefined;
   epochs: number;
-  /** Decides initial weights, shuffling and dropout; 0 by default. */
+  /** Decides initial weights, shuffling, dropout and augmentation; 0 by default. */
   seed?: number | undefined;
   /** A new order of the rows in every epoch; true by default. */
   shuffle?: boolean | undefined;
@@ -46,6 +47,8 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   checkpoint?: CheckpointOptions | undefined;
   /** Goes on from the newest checkpoint of a folder as if nothing had happened; starts fresh where there is none. */
   resume?: string | ResumeOptions | undefined;
+  /** Random changes of the training images x [m, h, w] or [m, h, w, c], in this order, new in every epoch; never of `dev`. */
+  augment?: readonly Augmentation[] | undefined;
   clipNorm?: number | undefined;
   clipValue?: number | undefined;
   /** Called after every epoch; training waits for what it returns. */
@@ -73,6 +76,7 @@ const known = [
   "earlyStopping",
   "checkpoint",
   "resume",
+  "augment",
   "clipNorm",
   "clipValue",
   "onEpoch",
@@ -97,6 +101,7 @@ export interface Settings {
     | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
     | undefined;
   readonly checkpoints: CheckpointSettings | undefined;
+  readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<void>) | undefined;
@@ -181,6 +186,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     metrics: checkMetrics(o.metrics),
     earlyStopping: checkEarlyStopping(o.earlyStopping, dev),
     checkpoints: checkCheckpoints(o.checkpoint, o.resume),
+    augment: checkAugmentations("fit: augment", o.augment),
     clipNorm: optional("clipNorm", o.clipNorm),
     clipValue: optional("clipValue", o.clipValue),
     onEpoch: callback("onEpoch", o.onEpoch) as Settings["onEpoch"],

@@ -3,16 +3,17 @@
 import type { DType } from "../dtype.ts";
 import { gradients } from "../graph/gradient.ts";
 import type { Store } from "../graph/graph.ts";
-import type { Layout, MemoryName } from "../graph/layout.ts";
+import type { Layout, MemoryName, Slot } from "../graph/layout.ts";
 import { type Program, program } from "../graph/program.ts";
 import { view } from "../graph/segment.ts";
+import type { Augmentations } from "../nn/augmentation.ts";
 import type { LossDefinition } from "../nn/losses.ts";
 import { judged, type Metric } from "../nn/metrics.ts";
 import type { Network, ParameterEntry, SegmentName, StateEntry, Structure, Surroundings } from "../nn/network.ts";
 import { penalty, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { tracedState } from "../nn/state.ts";
 import { weightLayout } from "../nn/weights.ts";
-import { source, type Value, type ValueType } from "../ops/define.ts";
+import { scoped, source, type Value, type ValueType } from "../ops/define.ts";
 import { dropout } from "../ops/dropout.ts";
 import { add, clip, mul, sqrt } from "../ops/elementwise.ts";
 import { gatherRows } from "../ops/movement.ts";
@@ -33,6 +34,7 @@ export interface TrainingSpec {
   readonly loss: LossDefinition;
   readonly rule: UpdateRule;
   readonly regularizer: RegularizerDefinition | undefined;
+  readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly metrics: Readonly<Record<string, Metric>>;
@@ -48,6 +50,8 @@ export interface StepSlots {
   readonly keep: readonly number[];
   /** Byte offset of the three words seed low, seed high, step. */
   readonly key: number;
+  /** The same of seed low, seed high, epoch, where images are augmented. */
+  readonly augment: number | undefined;
 }
 
 export interface TrainingProgram {
@@ -61,6 +65,12 @@ export interface TrainingProgram {
     readonly gradientNorm: number;
     readonly metrics: Readonly<Record<string, number>>;
   };
+}
+
+/** A training step that also leaves what each layer put out, in order, and the gradient as it was before clipping. */
+export interface ProbeProgram extends TrainingProgram {
+  readonly outputs: readonly Slot[];
+  readonly gradients: ReadonlyMap<SegmentName, Slot>;
 }
 
 function memory(layout: Layout, name: MemoryName, slot: string): Value {
@@ -92,12 +102,12 @@ function segmentSources(layout: Layout): Map<SegmentName, Value> {
 }
 
 /** Rows `rows` of the data set, x as f32, y in the type of the loss. */
-function gathered(layout: Layout, data: DataTypes, rows: number): { x: Value; y: Value } {
+function gathered(layout: Layout, data: DataTypes, rows: number): { x: Value; y: Value; at: Value } {
   layout.add("input", "x", data.x);
   layout.add("input", "y", data.y);
   layout.add("rows", "rows", { shape: [rows], dtype: "i32" });
   const at = memory(layout, "rows", "rows");
-  return { x: gatherRows(memory(layout, "input", "x"), at, "f32"), y: gatherRows(memory(layout, "input", "y"), at, data.y.dtype) };
+  return { x: gatherRows(memory(layout, "input", "x"), at, "f32"), y: gatherRows(memory(layout, "input", "y"), at, data.y.dtype), at };
 }
 
 /** Adds all, or nothing when there is nothing. */
@@ -107,34 +117,52 @@ function total(values: readonly Value[]): Value | undefined {
 
 /** One optimizer step on a batch of `rows` rows. */
 export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgram {
-  const { network, structure, data, loss, rule, regularizer, metrics } = spec;
+  return tracedStep(spec, rows, rows, undefined);
+}
+
+/** The same step with a look inside; the regulariser's term is that of a batch of m rows, though only `rows` of them are there. */
+export function probeProgram(spec: TrainingSpec, rows: number, m: number): ProbeProgram {
+  const outputs: Slot[] = [];
+  const gradients = new Map<SegmentName, Slot>();
+  return { ...tracedStep(spec, rows, m, { outputs, gradients }), outputs, gradients };
+}
+
+function tracedStep(
+  spec: TrainingSpec,
+  rows: number,
+  m: number,
+  probe: { outputs: Slot[]; gradients: Map<SegmentName, Slot> } | undefined,
+): TrainingProgram {
+  const { network, structure, data, loss, rule, regularizer, augment, metrics } = spec;
   const layout = weightLayout(structure);
   const stores: Store[] = [];
-  const _scalar = { shape: [], dtype: "f32" } as const;
   const used = trainable.filter((name) => structure.segments[name] > 0);
   for (const name of used) {
     const type = layout.find("theta", name);
     layout.add("dtheta", name, type);
     for (const slot of rule.slots) layout.add("slots", `${slot}.${name}`, type);
   }
-  const hyper = hyperSlots(layout, rule, network);
-  const keep = (name: string, value: Value, memoryName: MemoryName = "out"): void => {
-    if (memoryName === "out") layout.add("out", name, value.type);
+  const hyper = hyperSlots(layout, spec);
+  const keep = (name: string, value: Value, memoryName: MemoryName = "out"): Slot => {
+    const slot = memoryName === "out" ? layout.add("out", name, value.type) : layout.find(memoryName, name);
     stores.push({ value, memory: memoryName, name });
+    return slot;
   };
 
   const segments = segmentSources(layout);
-  const { x, y } = gathered(layout, data, rows);
-  const output = network.forward(x, {
+  const { x, y, at } = gathered(layout, data, rows);
+  const seen = augment ? scoped("augment", () => augment.apply(x, at, memory(layout, "hyper", "augment"))) : x;
+  const output = network.forward(seen, {
     training: true,
     ...inMemory(layout, segments, stores),
     dropout: (value, _keepProb, site) =>
       asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
+    ...(probe && { seen: (layer: number, value: Tensor) => probe.outputs.push(keep(`layer${layer}`, value)) }),
   });
   const labels = asTensor(y);
   const dataLoss = loss(output, labels);
   const weights = segments.get("decay") as Value;
-  const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, weights, rows) : undefined;
+  const term = regularizer && structure.segments.decay > 0 ? penalty(regularizer, weights, m) : undefined;
   const cost = term ? add(dataLoss, term) : dataLoss;
 
   const theta = used.map((name) => segments.get(name) as Value);
@@ -147,6 +175,7 @@ export function trainingProgram(spec: TrainingSpec, rows: number): TrainingProgr
   const squares: Value[] = [];
   used.forEach((name, i) => {
     keep(name, clipped[i] as Value, "dtheta");
+    probe?.gradients.set(name, keep(`gradient.${name}`, raw[i] as Value));
     const slots = rule.slots.map((slot) => memory(layout, "slots", `${slot}.${name}`));
     const next = rule.update(theta[i] as Value, clipped[i] as Value, slots, { learningRate, others }, name === "decay");
     keep(name, next.theta, "theta");
@@ -185,7 +214,7 @@ function errorOf(loss: LossDefinition, output: Tensor, y: Tensor, dataLoss: Valu
   return loss.errors ? loss.errors(output, y).mean() : dataLoss;
 }
 
-function hyperSlots(layout: Layout, rule: UpdateRule, network: Network): StepSlots {
+function hyperSlots(layout: Layout, { rule, network, augment }: TrainingSpec): StepSlots {
   const scalar = { shape: [], dtype: "f32" as DType };
   const add = (name: string, type: ValueType = scalar) => layout.add("hyper", name, type).byteOffset;
   return {
@@ -193,6 +222,7 @@ function hyperSlots(layout: Layout, rule: UpdateRule, network: Network): StepSlo
     others: rule.scalars.map((name) => add(name)),
     keep: network.layers.filter((l) => l.kind === "dropout").map((_, site) => add(`keep${site}`)),
     key: add("key", { shape: [3], dtype: "i32" }),
+    augment: augment && add("augment", { shape: [3], dtype: "i32" }),
   };
 }
 

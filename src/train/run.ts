@@ -4,6 +4,8 @@ import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
 import { checkRate, type Schedule } from "../optim/schedules.ts";
 import type { Epoch, History, Intervention } from "./history.ts";
+import type { Probe } from "./probe.ts";
+import { type RunFacts, reporter } from "./report.ts";
 
 export interface Mark {
   readonly name: string;
@@ -22,6 +24,16 @@ export interface Run<E = Epoch> extends Promise<History<E>>, AsyncIterable<E, vo
   mark(name: string): Promise<Mark>;
   /** Goes back to what a mark kept. */
   revert(mark: Mark | string): Promise<void>;
+  /**
+   * Waits for the end of the run and writes a page about it, a name that ends in .html: settings, summary, learning curves, gradient health,
+   * confusion matrix (of a regression the residuals), diagnosis with advice, the worst mistakes; of dev where it was given. It
+   * needs the optional packages of minibatch/plot.
+   *
+   * ```ts
+   * await run.report("report.html");
+   * ```
+   */
+  report(file: string | URL): Promise<void>;
 }
 
 /** What the trainer can do for a handle at a step boundary. */
@@ -61,6 +73,10 @@ export class RunControl<E> {
   stopping = false;
   /** Epochs of the run that this one goes on with: loops begin behind them. */
   #resumed = 0;
+  /** What a report is made of; set by fit. */
+  facts: (() => RunFacts) | undefined;
+  /** For a look inside: where the run stood at the end of the last epoch, or where it ceased to be finite. */
+  probe: { readonly at: Probe; readonly finite: boolean } | undefined;
   readonly #readers = new Set<Reader<E>>();
   readonly #commands: Command[] = [];
   #settled: { error?: unknown } | undefined;
@@ -237,6 +253,11 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
     return this.#control as RunControl<E>;
   }
 
+  /** The control of a run, for who looks inside it; undefined for anything else. */
+  static controlOf(run: unknown): RunControl<unknown> | undefined {
+    return run instanceof RunHandle ? (run.#control as RunControl<unknown> | undefined) : undefined;
+  }
+
   /** A failure that a loop was told counts as handled. */
   #handled(): void {
     super.then(undefined, () => undefined);
@@ -314,6 +335,17 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
       target.revert(name);
       control.record("revert", target.step(), name);
     });
+  }
+
+  async report(file: string | URL): Promise<void> {
+    // Whoever asks for a report is told of the run's failure by it, also of one that comes while the maker is loaded.
+    this.#handled();
+    const { checkReportFile, writeReport } = await reporter();
+    checkReportFile(file);
+    const history = await this;
+    const { facts } = this.#reins;
+    if (!facts) throw new MinibatchError("run.report: this run was not made by fit");
+    await writeReport(this, facts(), history as unknown as History<Epoch>, file);
   }
 
   #later<T>(f: (target: Steered, control: RunControl<E>) => T): Promise<T> {

@@ -19,6 +19,8 @@ export interface Sums {
   loss: number;
   error: number;
   gradientNorm: number;
+  /** The first step, counted from 0 in the epoch, whose loss or gradient was not finite; no checkpoint is made after one. */
+  wrongStep: number | undefined;
   metrics: Record<string, number>;
 }
 
@@ -40,7 +42,7 @@ export interface Place {
 }
 
 export function startOf(epoch: number): Place {
-  return { epoch, at: 0, sums: { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, metrics: {} }, seconds: 0 };
+  return { epoch, at: 0, sums: { rows: 0, steps: 0, loss: 0, error: 0, gradientNorm: 0, wrongStep: undefined, metrics: {} }, seconds: 0 };
 }
 
 export interface Standing {
@@ -90,8 +92,15 @@ function slotParts(
   );
 }
 
+/** Memories are whole numbers of 64 bytes: compared by words. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  const [x, y] = [a, b].map(({ buffer, byteOffset, byteLength }) => new Int32Array(buffer, byteOffset, byteLength / 4)) as [
+    Int32Array,
+    Int32Array,
+  ];
+  if (x.length !== y.length) return false;
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return false;
+  return true;
 }
 
 function sameWeights(a: Weights, b: Weights): boolean {
@@ -349,6 +358,7 @@ export function decodeStanding(content: CheckpointContent, frame: Frame, fail: F
         loss: scalar("loss"),
         error: scalar("error"),
         gradientNorm: scalar("gradientNorm"),
+        wrongStep: undefined,
         metrics: steps ? Object.fromEntries(metrics.map((name, i) => [name, sums[i] as number])) : {},
       },
       seconds: scalar("seconds"),

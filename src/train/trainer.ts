@@ -17,6 +17,7 @@ import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
 import { identify } from "./identity.ts";
 import type { Settings } from "./options.ts";
+import { Probe } from "./probe.ts";
 import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import type { Mark, Run, RunControl, Steered } from "./run.ts";
@@ -27,6 +28,10 @@ import type { Table } from "./table.ts";
 const chunkMilliseconds = 30;
 /** Steps of a chunk at most: what rows, rates and results of a chunk take stays small. */
 const mostSteps = 4096;
+/** A look at a run needs so many rows of its last batch: enough for norms to two digits, and quick. */
+const rowsToLookAt = 256;
+/** So long may a run that is not finite any more go over its last epoch again, to find the step and the layer where it began. */
+const traceMilliseconds = 5000;
 
 interface Loaded extends TrainingProgram {
   readonly loaded: LoadedProgram;
@@ -35,6 +40,7 @@ interface Loaded extends TrainingProgram {
 export interface TrainerParts {
   readonly network: Network;
   readonly structure: Structure;
+  readonly spec: TrainingSpec;
   /** Where training starts; not written to. */
   readonly start: Weights;
   readonly table: Table;
@@ -43,10 +49,53 @@ export interface TrainerParts {
   readonly devLabels: Tensor | undefined;
   readonly settings: Settings;
   readonly control: RunControl<Epoch>;
+  readonly probe: Probe;
   readonly progress: Progress;
   /** Called with the weights at the end of every epoch and of the run: what predict sees from then on. */
   publish(weights: Weights): void;
   handle(): Run<Epoch>;
+}
+
+/** What all training steps of a run have in common. */
+export function trainingSpec(network: Network, structure: Structure, table: Table, settings: Settings): TrainingSpec {
+  return {
+    network,
+    structure,
+    data: table.types,
+    loss: settings.loss,
+    rule: settings.recipe.rule,
+    regularizer: settings.regularizer,
+    augment: settings.augment,
+    clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
+    clipValue: settings.clipValue ?? settings.recipe.clipValue,
+    metrics: settings.metrics,
+  };
+}
+
+/** Of each dropout layer, in order. */
+function keepProbabilities(network: Network): readonly number[] {
+  return network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
+}
+
+/** Looks at a run that has not begun yet: at its first rows in the order of the data set. */
+export function probeOfStart({
+  network,
+  spec,
+  table,
+  settings,
+  start,
+}: Pick<TrainerParts, "network" | "spec" | "table" | "settings" | "start">): Probe {
+  return new Probe(
+    { spec, table, seed: settings.seed, keep: keepProbabilities(network), batchSize: settings.batchSize },
+    {
+      weights: start,
+      slots: undefined,
+      rows: Int32Array.from({ length: Math.min(settings.batchSize, rowsToLookAt) }, (_, i) => i),
+      learningRate: () => rateAt(settings.recipe.learningRate, { step: 1, epoch: 1 }),
+      step: 0,
+      updates: 0,
+    },
+  );
 }
 
 export class Trainer implements Steered {
@@ -76,6 +125,9 @@ export class Trainer implements Steered {
   /** When this process began with the epoch under way. */
   #began = performance.now();
   readonly #checkpoints: Checkpoints | undefined;
+  readonly #probe: Probe;
+  /** Whether going over the epoch from the probe's moment gives the same steps again: not after a set or a revert within it. */
+  #traceable = true;
 
   constructor(parts: TrainerParts) {
     const { network, structure, start, devTable, settings } = parts;
@@ -83,11 +135,12 @@ export class Trainer implements Steered {
     this.#weights = start.copy();
     this.#lastFinite = start;
     this.#learningRate = settings.recipe.learningRate;
-    this.#keep = network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
+    this.#keep = keepProbabilities(network);
     this.#memory.share("theta", this.#weights.theta);
     this.#memory.share("state", this.#weights.state);
     this.#memory.share("input", parts.table.input);
     this.#checkpoints = settings.checkpoints && new Checkpoints(settings.checkpoints);
+    this.#probe = parts.probe;
     this.#devEvaluator = devTable && new Evaluator(network, structure, settings.loss, devTable, Object.keys(settings.metrics).length > 0);
   }
 
@@ -96,6 +149,7 @@ export class Trainer implements Steered {
   }
 
   setLearningRate(rate: number | Schedule): void {
+    if (this.#step > this.#probe.moment.step) this.#traceable = false;
     this.#learningRate = rate;
   }
 
@@ -119,6 +173,7 @@ export class Trainer implements Steered {
       else this.#memory.get("slots").fill(0);
     }
     this.#updates = kept.updates;
+    this.#traceable = false;
     this.#publish(this.#weights);
   }
 
@@ -158,6 +213,7 @@ export class Trainer implements Steered {
     } finally {
       progress.end();
       await this.#checkpoints?.close();
+      this.#probe.end();
       // Whatever ended the run: the weights of the best epoch, where early stopping asks for them.
       if (this.#restore) this.#publish(this.#restore);
     }
@@ -206,6 +262,10 @@ export class Trainer implements Steered {
     for (const [name, kept] of found.marks) this.#marks.set(name, kept);
     control.restore(found.epochs, found.interventions);
     this.#parts.publish(this.#lastFinite);
+    const rows = this.#order(found.place.epoch).slice(0, Math.min(settings.batchSize, rowsToLookAt));
+    this.#remember(rows, this.#weights.copy(), this.#lastRate);
+    // Steps of the epoch that a process before this one made cannot be gone over again.
+    this.#traceable = found.place.at === 0;
   }
 
   /** All that the steps to come depend on. What goes on changing is copied. */
@@ -278,9 +338,18 @@ export class Trainer implements Steered {
     if (!sums.rows) return undefined;
     finite &&= this.#weights.finite();
     if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
-    if (!finite) this.#weights.set(this.#lastFinite);
+    if (!finite) {
+      await this.#traceBack(number, order, sums.wrongStep ?? sums.steps - 1);
+      this.#weights.set(this.#lastFinite);
+    }
     // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
     this.#lastFinite = this.#publish(this.#weights);
+    if (finite) {
+      // The last whole batch: what is left for a partial one may be a single row.
+      const first = Math.max(0, Math.floor(place.at / settings.batchSize) - 1) * settings.batchSize;
+      const size = Math.min(settings.batchSize, rowsToLookAt);
+      this.#remember(order.slice(first, Math.min(place.at, first + size)), this.#lastFinite, this.#lastRate);
+    }
     const dev = finite ? await this.#evaluateDev() : undefined;
     const mean = (sum: number, count: number) => sum / Math.max(1, count);
     const hasDev = settings.dev !== undefined;
@@ -304,6 +373,54 @@ export class Trainer implements Steered {
     progress.epoch(epoch);
     control.push(epoch);
     return finite;
+  }
+
+  /** For a look inside later: where the run stands, with rows to look at. */
+  #remember(rows: Int32Array, weights: Weights, rate: number): void {
+    this.#probe.move({
+      weights,
+      slots: this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined,
+      rows,
+      learningRate: () => rate,
+      step: this.#step,
+      updates: this.#updates,
+    });
+    this.#traceable = true;
+  }
+
+  /**
+   * Goes over an epoch that is not finite any more up to just before its first wrong step, for after it every number is wrong and no layer
+   * to blame. Where that would take long, or cannot be repeated, the look is from the end of the last finite epoch, at the wrong step's rows.
+   */
+  async #traceBack(epoch: number, order: Int32Array, wrong: number): Promise<void> {
+    const { settings, control } = this.#parts;
+    const { moment } = this.#probe;
+    const rows = order.slice(wrong * settings.batchSize, (wrong + 1) * settings.batchSize);
+    control.probe = { at: this.#probe, finite: false };
+    if (!this.#traceable || wrong * this.#millisecondsPerStep > traceMilliseconds) {
+      this.#probe.move({ ...moment, rows });
+      return;
+    }
+    const [step, updates] = [this.#step, this.#updates];
+    this.#weights.set(moment.weights);
+    if (this.#memory.has("slots")) {
+      if (moment.slots) this.#memory.get("slots").set(moment.slots);
+      else this.#memory.get("slots").fill(0);
+    }
+    this.#step = moment.step;
+    this.#updates = moment.updates;
+    for (let made = 0; made < wrong; ) {
+      const steps = Math.min(wrong - made, mostSteps);
+      const loaded = this.#program(settings.batchSize);
+      this.#write(loaded, epoch, order, made * settings.batchSize, settings.batchSize, steps);
+      await loaded.loaded.run(this.#memory, { steps, threads: settings.threads });
+      made += steps;
+      this.#step += steps;
+      this.#updates += steps;
+    }
+    this.#remember(rows, this.#weights.copy(), rateAt(this.#learningRate, { step: this.#step + 1, epoch }));
+    this.#step = step;
+    this.#updates = updates;
   }
 
   /** Keeps the best epoch, the weights to end with, and counts epochs without a better value. */
@@ -349,19 +466,7 @@ export class Trainer implements Steered {
   #program(rows: number): Loaded {
     let found = this.#programs.get(rows);
     if (!found) {
-      const { network, structure, table, settings } = this.#parts;
-      const spec: TrainingSpec = {
-        network,
-        structure,
-        data: table.types,
-        loss: settings.loss,
-        rule: settings.recipe.rule,
-        regularizer: settings.regularizer,
-        clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
-        clipValue: settings.clipValue ?? settings.recipe.clipValue,
-        metrics: settings.metrics,
-      };
-      const made = trainingProgram(spec, rows);
+      const made = trainingProgram(this.#parts.spec, rows);
       found = { ...made, loaded: executor().load(inspected(made.program)) };
       this.#programs.set(rows, found);
     }
@@ -411,6 +516,11 @@ export class Trainer implements Steered {
       words[key] = low;
       words[key + 1] = high;
       words[key + 2] = step;
+      if (hyper.augment === undefined) continue;
+      const augment = base + hyper.augment / 4;
+      words[augment] = low;
+      words[augment + 1] = high;
+      words[augment + 2] = epoch;
     }
   }
 
@@ -422,6 +532,7 @@ export class Trainer implements Steered {
       const value = (byteOffset: number) => results[(s * outBytes + byteOffset) / 4] as number;
       const loss = value(out.loss);
       const gradientNorm = value(out.gradientNorm);
+      if (sums.wrongStep === undefined && !(Number.isFinite(loss) && Number.isFinite(gradientNorm))) sums.wrongStep = sums.steps + s;
       sums.loss += size * loss;
       sums.error += size * value(out.error);
       sums.gradientNorm += gradientNorm;

@@ -44,4 +44,14 @@ export const data: readonly Mistake[] = [
     make: () => split(dataset(x, [0, 0, 0, 1]), { dev: 0.5, stratify: true, seed: 1 }),
     says: /^split: .*class/,
   },
+  {
+    what: "a class of two rows for three sets",
+    make: () => split(dataset([0, 1, 2, 3, 4, 5], [0, 0, 0, 0, 1, 1]), { dev: 1, test: 1, stratify: true, seed: 1 }),
+    says: /^split: stratify needs a row of every class for each of 3 sets, got 2 of class 1/,
+  },
+  {
+    what: "ratios that do not add up",
+    make: () => split(train, untyped({ train: 0.5, dev: 0.25, seed: 1 })),
+    says: /^split: fractions must add up to 1 .*got train 0\.5, dev 0\.25/,
+  },
 ];
