@@ -29,6 +29,8 @@ const publicParts = [
   "^src/graph/graph\\.ts$",
   // Bytes of files, whatever they mean.
   "^src/io/(file|bytes)\\.ts$",
+  // Which back end there is, and a share of its threads.
+  "^src/run/(backend|share)\\.ts$",
   // What pictures show: averages, schedules, the history of a run, a model.
   "^src/(stats|model)\\.ts$",
   "^src/optim/(schedules|landscapes)\\.ts$",

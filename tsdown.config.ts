@@ -2,7 +2,7 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", data: "src/data/index.ts", plot: "src/plot/index.ts", cli: "src/cli.ts" },
+  entry: { index: "src/index.ts", data: "src/data/index.ts", search: "src/search/index.ts", plot: "src/plot/index.ts", cli: "src/cli.ts" },
   format: ["esm", "cjs"],
   platform: "node",
   target: "node20.17",

@@ -53,6 +53,7 @@ export {
 } from "./optim/optimizers.ts";
 export { type At, type Schedule, schedule } from "./optim/schedules.ts";
 export { type Backend, backend } from "./run/backend.ts";
+export { withThreads } from "./run/share.ts";
 export type { Shape } from "./shape.ts";
 export * as stats from "./stats.ts";
 export {

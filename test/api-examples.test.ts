@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = process.cwd();
@@ -70,6 +70,41 @@ describe("the examples of the API", () => {
     expect(report.parameters.map(({ name }) => name).length).toBeGreaterThan(3);
   });
 
+  it("a study searches, and goes on where it stopped", { timeout: 300_000 }, async () => {
+    const { result } = await import("./api/search.ts");
+    expect(result.trials).toHaveLength(25);
+    expect(result.best.value).toBeLessThan(0.06);
+    expect(result.best.params.batchSize).toBeOneOf([32, 64, 128]);
+    expectTypeOf(result.best.params.batchSize).toEqualTypeOf<32 | 64 | 128>();
+    expectTypeOf(result.best.params.learningRate).toEqualTypeOf<number>();
+    const { choice, integer, logUniform, oneMinusLogUniform, randomSearch, study } = await import("minibatch/search");
+    const again = await study({
+      space: {
+        learningRate: logUniform(1e-4, 1),
+        beta: oneMinusLogUniform(0.9, 0.999),
+        hidden: integer(50, 100),
+        batchSize: choice([32, 64, 128]),
+      },
+      strategy: randomSearch({ trials: 25 }),
+      storage: "study.jsonl",
+      seed: 1,
+      objective: () => Promise.reject(new Error("nothing is left to run")),
+    });
+    expect(again.trials).toEqual(result.trials);
+  });
+
+  it("the smaller pieces of the page about searching", { timeout: 60_000 }, async () => {
+    const { asked, best, found, grid, halved, verdict } = await import("./api/search-more.ts");
+    expectTypeOf(best.params.units).toEqualTypeOf<readonly number[]>();
+    expectTypeOf(best.params.data.batchSize).toEqualTypeOf<32 | 64>();
+    expect(best.params.units).toHaveLength(1);
+    expect(Object.keys(asked.best.suggested)).toEqual(["layers", "units 1"]);
+    expect(Math.abs(found.best.params.x - 2)).toBeLessThan(0.5);
+    expect(halved.best.params.learningRate).toBe(2 ** -10);
+    expect(grid.importance()[0]?.name).toBe("a");
+    expect(verdict).toMatch(/^stale: trial \d+ is now better/);
+  });
+
   it("the smaller pieces of the guide", { timeout: 300_000 }, async () => {
     const { answer, best, fit, loaded, longer, night, norm, one, patient } = await import("./api/more.ts");
     const { test } = await import("./api/first.ts");
@@ -109,7 +144,7 @@ describe("the documents", () => {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => readFileSync(file, "utf8"));
 
-  for (const document of ["README.md", "docs/guide.md"]) {
+  for (const document of ["README.md", "docs/guide.md", "docs/search.md"]) {
     const text = readFileSync(join(root, document), "utf8");
     const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
     it(`${document} shows only code that runs in test/api or examples`, () => {

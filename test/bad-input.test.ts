@@ -3,14 +3,15 @@
 import { batchNorm, dense, MinibatchError, relu, sequential, sgd } from "minibatch";
 import { digits } from "minibatch/data";
 import { describe, expect, it } from "vitest";
-import { checkpoints } from "./mistakes/checkpoints.ts";
 import { augmentation } from "./mistakes/augmentation.ts";
+import { checkpoints } from "./mistakes/checkpoints.ts";
 import { data } from "./mistakes/data.ts";
 import { fitting } from "./mistakes/fitting.ts";
 import { layers } from "./mistakes/layers.ts";
 import { built, type Mistake, net, options, train, x } from "./mistakes/mistake.ts";
 import { models } from "./mistakes/models.ts";
 import { pictures } from "./mistakes/plot.ts";
+import { search } from "./mistakes/search.ts";
 import { tensors } from "./mistakes/tensors.ts";
 
 function check(mistakes: readonly Mistake[]): void {
@@ -39,6 +40,7 @@ describe("mistakes with models", () => check(models));
 describe("mistakes with data", () => check(data));
 describe("mistakes with augmentation", () => check(augmentation));
 describe("mistakes with pictures", () => check(pictures));
+describe("mistakes with a search", () => check(search));
 
 describe("mistakes that end a run", () => {
   it("a signal that is aborted already", async () => {

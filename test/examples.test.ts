@@ -9,6 +9,7 @@ import { sgd, tensor, variable } from "minibatch";
 import { afterAll, describe, expect, it } from "vitest";
 import { learnXor, Scalar } from "../examples/00-micrograd.ts";
 import { learn } from "../examples/regression.ts";
+import { searchDigits } from "../examples/search.ts";
 import { serveWhileTraining } from "../examples/server.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -37,6 +38,15 @@ describe("regression", () => {
   it("beats the mean", { timeout: 120_000 }, async () => {
     const { network, baseline } = await learn();
     expect(network).toBeLessThan(0.85 * baseline);
+  });
+});
+
+describe("search", () => {
+  it("finds a network for digits, each trial with layers of its own", { timeout: 300_000 }, async () => {
+    const { best, trials } = await searchDigits({ trials: 3, epochs: 2 });
+    expect(trials).toHaveLength(3);
+    expect(best.value).toBeLessThan(0.5);
+    expect(best.params.units.length).toBeGreaterThan(0);
   });
 });
 

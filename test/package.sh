@@ -18,6 +18,7 @@ cat >run.mjs <<'JS'
 import { createRequire } from "node:module";
 import { adam, backend, crossEntropy, dense, sequential } from "minibatch";
 import { iris } from "minibatch/data";
+import { randomSearch, study, uniform } from "minibatch/search";
 
 const data = await iris();
 const { last } = await sequential([dense(8), dense(3)]).fit(data, { loss: crossEntropy(), optimizer: adam({ learningRate: 0.05 }), epochs: 20 });
@@ -25,6 +26,8 @@ const common = createRequire(import.meta.url)("minibatch");
 const names = Object.keys(await import("minibatch"));
 const missing = names.filter((name) => !(name in common) && name !== "default" && name !== "module.exports");
 if (missing.length) throw new Error(`CommonJS lacks ${missing}`);
+const { best } = await study({ space: { x: uniform(0, 1) }, strategy: randomSearch({ trials: 3 }), storage: "study.jsonl", objective: ({ x }) => x });
+if (typeof createRequire(import.meta.url)("minibatch/search").study !== "function" || !(best.value < 1)) throw new Error("minibatch/search");
 if (!(last.trainError < 0.2)) throw new Error(`train error ${last.trainError}`);
 console.log(`ESM ${backend().name} ${backend().isa}, CommonJS ${common.backend().name}, iris train error ${last.trainError.toFixed(3)}`);
 // Pictures are there, and ask for the packages that this project does not have.

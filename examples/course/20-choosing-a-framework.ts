@@ -138,14 +138,15 @@ claim(
   "the library's program is at most a fifth as long, and both have learned to read",
   linesOf("library") * 5 <= linesOf("loops") && accuracy > 0.93 && right / test.x.size(0) > 0.9,
 );
-if (name === "native")
+// Times are claimed only at full length: in a few milliseconds anything may come between.
+if (name === "native" && !small)
   claim("the native back end is at least twice as fast as plain loops", perSecond > 2 * loopsPerSecond, {
     times: perSecond / loopsPerSecond,
   });
 
 // 3. A program that trains is a program that also serves, logs, answers. How long did it have to wait for its turn, while it trained?
 table([{ "timers that ran": free.ticks, "longest wait, ms": free.longest, "training, ms": free.milliseconds }]);
-if (name === "native")
+if (name === "native" && !small)
   claim(
     "the event loop was free while it trained: no turn waited for the training to end",
     free.longest < free.milliseconds / 2 && free.ticks > 2,

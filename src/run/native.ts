@@ -7,6 +7,7 @@ import { constantBytes } from "./constants.ts";
 import { debugLevel, threadCount, warnOnce } from "./environment.ts";
 import { type Executor, kernelVersion, type LoadedProgram, type RunOptions } from "./executor.ts";
 import { type Memory, tellAddresses } from "./memory.ts";
+import { threadsHere } from "./share.ts";
 import { runInstruction, typescriptExecutor } from "./typescript.ts";
 
 class NativeLoaded implements LoadedProgram {
@@ -109,11 +110,14 @@ export function nativeExecutor(addon: Addon): Executor {
   const info = addon.info();
   if (info.blasError) warnOnce(`${info.blasError}; our own kernels multiply`);
   if (addon.addressOf) tellAddresses((bytes) => addon.addressOf?.(bytes) ?? 0);
+  const threads = threadCount(info.threads);
   return {
     name: "native",
     isa: info.isa,
     ...(info.blas ? { blas: info.blas } : {}),
-    threads: threadCount(info.threads),
+    get threads() {
+      return threadsHere(threads);
+    },
     arithmetic: arithmeticOf(info),
     background: true,
     load: (program) => new NativeLoaded(addon, program),

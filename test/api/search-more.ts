@@ -1,0 +1,62 @@
+// The smaller pieces of the page about searching.
+import { gridSearch, integer, logUniform, study, uniform } from "minibatch/search";
+// --- example
+import { choice, list, logInteger, oneMinusLogUniform, oneOf, randomSearch } from "minibatch/search";
+
+const { best } = await study({
+  space: {
+    optimizer: oneOf({ momentum: { beta: oneMinusLogUniform(0.9, 0.999) }, sgd: {} }), // { kind: "momentum", beta } or { kind: "sgd" }
+    units: list(integer(1, 3), logInteger(16, 256)),                                   // number[] of one to three
+    data: { batchSize: choice([32, 64]) },                                             // nested as written
+  },
+  strategy: randomSearch({ trials: 30 }),
+  objective: ({ optimizer, units, data }) =>
+    units.length + data.batchSize / 64 + (optimizer.kind === "momentum" ? 1 - optimizer.beta : 1),
+});
+console.log(best.params.units, best.params.data.batchSize);        // number[], 32 | 64
+// --- end
+
+// --- example
+const asked = await study({
+  strategy: randomSearch({ trials: 20 }),
+  objective: (_, trial) => {
+    const layers = trial.suggest("layers", integer(1, 3));
+    let sum = 0;
+    for (let i = 1; i <= layers; i++) sum += trial.suggest(`units ${i}`, logInteger(16, 256));
+    return sum;
+  },
+});
+console.log(asked.best.suggested);                                 // { layers: 1, "units 1": ... }
+// --- end
+
+// --- example
+import { openStudy, tpe } from "minibatch/search";
+
+const open = await openStudy({ space: { x: uniform(-5, 5) }, strategy: tpe({ trials: 25 }), storage: "asked.jsonl" });
+for (let trial = await open.ask(); trial; trial = await open.ask()) {
+  await open.tell(trial, (trial.params.x - 2) ** 2);               // or an Error, or "pruned"
+}
+const found = await open.result();
+await open.close();
+// --- end
+
+// --- example
+import type { Strategy } from "minibatch/search";
+
+const halving: Strategy = {
+  kind: "halving",
+  next: ({ number }) => (number <= 10 ? { params: { learningRate: 2 ** -number } } : undefined),
+};
+// --- end
+
+const halved = await study({ space: { learningRate: logUniform(1e-4, 1) }, strategy: halving, objective: (p) => p.learningRate });
+
+// --- example
+const grid = await study({ space: { a: uniform(0, 1), b: uniform(0, 1) }, strategy: gridSearch({ points: 5 }), objective: ({ a, b }) => a + b / 100 });
+grid.top(3);                                                       // the best three trials
+grid.importance();                                                 // [{ name: "a", importance: 0.99... }, { name: "b", ... }]
+grid.csv();                                                        // a table of all trials
+const { verdict } = await grid.recheck(({ a, b }) => a - b);       // the best five again, on new data: "stale: trial ... is now better ..."
+// --- end
+
+export { asked, best, found, grid, halved, verdict };
