@@ -48,6 +48,8 @@ export function targets(): Target[] {
     variable: "values tensorOptions",
     gradients: "tensor tensors",
     clipByGlobalNorm: "tensors number",
+    gradientHealth: "model checking",
+    withThreads: "whole function",
     compile: "function",
     dataset: "values values",
     sequential: "layers",
