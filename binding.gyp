@@ -9,12 +9,13 @@
   "target_defaults": {
     "cflags!": ["-fno-omit-frame-pointer"],
     "cflags": ["-O3"],
-    "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fno-omit-frame-pointer"],
+    "cflags_cc!": ["-fno-exceptions", "-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fno-omit-frame-pointer"],
     "cflags_cc": [
       "-std=<(cxxstd)",
       "-ffp-contract=off",
       "-fvisibility=hidden",
-      "-fno-exceptions",
+      # Ours throws none; std::bad_alloc is caught where JavaScript or a thread calls (native/memory.h).
+      "-fexceptions",
       "-fno-rtti",
       "-Wall",
       "-Wextra",
@@ -22,7 +23,7 @@
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "<(cxxstd)",
       "CLANG_CXX_LIBRARY": "libc++",
-      "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+      "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
       "GCC_ENABLE_CPP_RTTI": "NO",
       "GCC_OPTIMIZATION_LEVEL": "3",
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",

@@ -13,11 +13,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "blas/kernels.h"
 #include "dispatch.h"
+#include "memory.h"
 #include "roofline.h"
 #include "pool.h"
 #include "program.h"
@@ -79,13 +81,20 @@ struct Job {
   ProgramHandle program;
   RunRequest request;
   RunResult result;
+  bool no_memory = false;
   napi_ref kept;  // an array: the callback, then everything whose memory the run uses
 };
 
+constexpr char kNoMemory[] = "memory: there is not enough for this run; a smaller batch or model, or fewer runs at once, need less";
+
 // ---- reading arguments; each returns false with a JavaScript exception pending ----
 
-bool Throw(napi_env env, const std::string& message) {
-  Napi::Error::New(env, message).ThrowAsJavaScriptException();
+bool Throw(napi_env env, std::string_view message) {
+  napi_value text, error;
+  if (napi_create_string_utf8(env, message.data(), message.size(), &text) == napi_ok &&
+      napi_create_error(env, nullptr, text, &error) == napi_ok) {
+    napi_throw(env, error);
+  }
   return false;
 }
 
@@ -97,7 +106,7 @@ bool Failed(napi_env env, const char* what) {
 }
 
 // The same for the functions themselves; the empty value means undefined.
-Napi::Value Refuse(napi_env env, const std::string& message) {
+Napi::Value Refuse(napi_env env, std::string_view message) {
   Throw(env, message);
   return {};
 }
@@ -280,7 +289,7 @@ void Answer(napi_env env, napi_value, void*, void* data) {
                      napi_create_double(env, static_cast<double>(job->result.steps_done), &arguments[1]) == napi_ok;
   napi_delete_reference(env, job->kept);
   if (!ready) return;
-  const std::string& error = job->result.error;
+  const std::string_view error = job->no_memory ? std::string_view(kNoMemory) : std::string_view(job->result.error);
   if (!error.empty() && napi_create_string_utf8(env, error.data(), error.size(), &arguments[0]) != napi_ok) return;
   if (napi_call_function(env, undefined, callback, 2, arguments, nullptr) == napi_pending_exception) {
     // Node 20 would only print a warning about it.
@@ -293,7 +302,14 @@ void Answer(napi_env env, napi_value, void*, void* data) {
 void Work(void* argument) {
   std::unique_ptr<Job> job(static_cast<Job*>(argument));
   const std::shared_ptr<Environment> environment = job->environment;
-  job->result = job->program->Run(job->request);
+  // Run has caught what it can say better.
+  const bool ran = OrNoMemory(
+      [&] {
+        job->result = job->program->Run(job->request);
+        return true;
+      },
+      [] { return false; });
+  if (!ran) job->no_memory = true;
   std::lock_guard<std::mutex> lock(environment->mutex);
   // With the mutex held `finished` is not yet being closed: Stop waits for it. The queue has no bound, so this never waits.
   if (!environment->closing.load() && napi_call_threadsafe_function(environment->finished, job.get(), napi_tsfn_nonblocking) == napi_ok) {
@@ -359,7 +375,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
       environment.running--;
     }
     napi_delete_reference(env, job->kept);
-    return Refuse(env, "start: no thread could be made");
+    return Refuse(env, "threads: none could be made for this run; the system limits them");
   }
   job.release();  // Work's now
   if (environment.unanswered++ == 0) napi_ref_threadsafe_function(env, environment.finished);
@@ -452,19 +468,31 @@ Napi::Value AddressOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(reinterpret_cast<uintptr_t>(bytes.data) % 64));
 }
 
+// A function of ours as JavaScript calls it.
+template <Napi::Value (*kFunction)(const Napi::CallbackInfo&)>
+Napi::Value Guarded(const Napi::CallbackInfo& info) {
+  return OrNoMemory([&] { return kFunction(info); }, [&] { return Refuse(info.Env(), kNoMemory); });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance);
-  exports.Set("compile", Napi::Function::New(env, Compile, "compile"));
-  exports.Set("start", Napi::Function::New(env, Start, "start"));
-  exports.Set("runSync", Napi::Function::New(env, RunSync, "runSync"));
-  exports.Set("info", Napi::Function::New(env, Info, "info"));
-  exports.Set("limits", Napi::Function::New(env, MachineLimits, "limits"));
-  exports.Set("addressOf", Napi::Function::New(env, AddressOf, "addressOf"));
+  exports.Set("compile", Napi::Function::New(env, Guarded<Compile>, "compile"));
+  exports.Set("start", Napi::Function::New(env, Guarded<Start>, "start"));
+  exports.Set("runSync", Napi::Function::New(env, Guarded<RunSync>, "runSync"));
+  exports.Set("info", Napi::Function::New(env, Guarded<Info>, "info"));
+  exports.Set("limits", Napi::Function::New(env, Guarded<MachineLimits>, "limits"));
+  exports.Set("addressOf", Napi::Function::New(env, Guarded<AddressOf>, "addressOf"));
   return exports;
 }
 
 }  // namespace
 }  // namespace minibatch
 
-static Napi::Object InitMinibatch(Napi::Env env, Napi::Object exports) { return minibatch::Init(env, exports); }
+static Napi::Object InitMinibatch(Napi::Env env, Napi::Object exports) {
+  return minibatch::OrNoMemory([&] { return minibatch::Init(env, exports); },
+                               [&] {
+                                 minibatch::Throw(env, minibatch::kNoMemory);
+                                 return exports;
+                               });
+}
 NODE_API_MODULE(minibatch, InitMinibatch)

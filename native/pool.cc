@@ -15,8 +15,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
+
+#include "memory.h"
 
 namespace minibatch {
 namespace {
@@ -108,7 +111,9 @@ struct Pool {
   static Pool& Get() {
     static Pool* const pool = [] {
       StayLoaded();
-      return new Pool;
+      Pool* made = new Pool;
+      made->resting.reserve(kRestingRunners);
+      return made;
     }();
     return *pool;
   }
@@ -216,11 +221,22 @@ void* HelperMain(void* argument) {
   }
 }
 
-// With the pool's mutex held.
+// With the pool's mutex held. False where there is no memory or no thread.
 bool AddHelper(Pool& pool) {
-  char* scratch = NewScratch();
+  // A helper that rests must find its place, whatever has become of memory by then.
+  const bool room = OrNoMemory(
+      [&] {
+        pool.idle.reserve(static_cast<size_t>(pool.helpers) + 1);
+        return true;
+      },
+      [] { return false; });
+  char* scratch = room ? NewScratch() : nullptr;
   if (scratch == nullptr) return false;
-  Helper* helper = new Helper;
+  Helper* helper = new (std::nothrow) Helper;
+  if (helper == nullptr) {
+    free(scratch);
+    return false;
+  }
   helper->worker = {scratch, -1, -1};
   if (!MakeThread(HelperMain, helper)) {
     free(scratch);
@@ -241,7 +257,7 @@ void* RunnerMain(void* argument) {
     std::unique_lock<std::mutex> lock(pool.mutex);
     if (pool.resting.size() >= kRestingRunners) break;
     runner->task = nullptr;
-    pool.resting.push_back(runner);
+    pool.resting.push_back(runner);  // there is room: see Get
     while (runner->task == nullptr) runner->wake.wait(lock);
   }
   delete runner;
@@ -271,14 +287,21 @@ Crew::~Crew() {
   if (leader_.scratch == nullptr) return;
   Pool& pool = Pool::Get();
   std::lock_guard<std::mutex> lock(pool.mutex);
-  pool.scratch.push_back(leader_.scratch);
+  const bool kept = OrNoMemory(
+      [&] {
+        pool.scratch.push_back(leader_.scratch);
+        return true;
+      },
+      [] { return false; });
+  if (!kept) free(leader_.scratch);
 }
 
 void Crew::Lease() {
   Pool& pool = Pool::Get();
   const int32_t wanted = threads_ - 1;
   if (shared_ == nullptr) {
-    shared_ = new Shared(threads_);
+    shared_ = new (std::nothrow) Shared(threads_);
+    if (shared_ == nullptr) return;
   } else if (pool.idle_count.load(std::memory_order_relaxed) == 0) {
     return;
   }
@@ -339,7 +362,8 @@ bool RunOnOwnThread(void (*task)(void*), void* argument) {
     runner->wake.notify_one();
     return true;
   }
-  Runner* runner = new Runner{task, argument, {}};
+  Runner* runner = new (std::nothrow) Runner{task, argument, {}};
+  if (runner == nullptr) return false;
   if (MakeThread(RunnerMain, runner)) return true;
   delete runner;
   return false;

@@ -242,6 +242,7 @@ struct Program::Decoder {
     }
     where.clear();
     if (at != end) return Fail(Text("program: %lld numbers are left after the last instruction", static_cast<long long>(end - at)));
+    program.resting_.reserve(kRestingStates);
     return FindKernels();
   }
 };
@@ -370,7 +371,7 @@ RunResult Program::Run(const RunRequest& request) const {
   Crew crew(request.threads);
   if (state == nullptr || !crew.ok()) {
     result.error =
-        Text("run: no memory for %lld bytes of scratch", static_cast<long long>(state == nullptr ? scratch_bytes_ : kWorkerScratch));
+        Text("memory: no %lld bytes for scratch", static_cast<long long>(state == nullptr ? scratch_bytes_ : kWorkerScratch));
     return result;
   }
 
@@ -444,7 +445,7 @@ RunResult Program::Run(const RunRequest& request) const {
   }
 
   std::lock_guard<std::mutex> lock(mutex_);
-  if (resting_.size() < kRestingStates) resting_.push_back(std::move(state));
+  if (resting_.capacity() >= kRestingStates && resting_.size() < kRestingStates) resting_.push_back(std::move(state));
   return result;
 }
 

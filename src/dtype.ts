@@ -1,4 +1,5 @@
 // The four number types of the library and their typed arrays. Knows nothing of shapes or tensors.
+import { MinibatchError } from "./errors.ts";
 
 export type DType = "f32" | "f64" | "i32" | "u8";
 /** The types in which a network computes. */
@@ -29,7 +30,12 @@ export function isFloat(dtype: DType): dtype is FloatType {
 }
 
 export function newArray<D extends DType>(dtype: D, length: number): TypedArrayOf[D] {
-  return new arrays[dtype](length) as TypedArrayOf[D];
+  try {
+    return new arrays[dtype](length) as TypedArrayOf[D];
+  } catch (cause) {
+    const megabytes = ((length * bytesPerElement[dtype]) / 2 ** 20).toFixed(0);
+    throw new MinibatchError(`memory: ${megabytes} MB could not be allocated; a smaller tensor needs less`, "OPTION", { cause });
+  }
 }
 
 /** A copy of the numbers in another type; integers are truncated and wrapped as JavaScript's typed arrays do. */

@@ -80,6 +80,12 @@ export function checkOptions(where: string, options: unknown, known: readonly st
   }
 }
 
+/** The same where some of them must be given: absent options are refused too. */
+export function requireOptions(where: string, options: unknown, known: readonly string[]): void {
+  if (options === undefined) throw new MinibatchError(`${where}: options must be an object with ${known.join(", ")}, got undefined`);
+  checkOptions(where, options, known);
+}
+
 /** Bounds for `checkNumber`: `above` and `below` are strict, `min` and `max` are not. */
 export interface Bounds {
   readonly min?: number;

@@ -1,5 +1,5 @@
 // Arithmetic on shapes: sizes, strides, broadcasting, axes. Row-major; knows nothing of data.
-import { ShapeError } from "./errors.ts";
+import { describe, ShapeError } from "./errors.ts";
 
 export type Shape = readonly number[];
 
@@ -18,7 +18,9 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** `[32, 64]`, as errors and summaries show a shape. */
 export function show(shape: Shape): string {
-  return `[${shape.join(", ")}]`;
+  // What stands in place of a size may be anything, and many.
+  const items = Array.from(shape.slice(0, 12), (n: unknown) => (typeof n === "number" ? String(n) : describe(n)));
+  return `[${items.join(", ")}${shape.length > 12 ? ", ..." : ""}]`;
 }
 
 /** Row-major strides, in elements. */
@@ -49,6 +51,7 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
 
 /** An axis counted from the front, from one that may be negative. */
 export function resolveAxis(op: string, axis: number, rank: number): number {
+  if (typeof axis !== "number") throw new ShapeError(`${op}: axis must be a whole number, got ${describe(axis)}`);
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
     throw new ShapeError(`${op}: axis must be a whole number from ${-rank} to ${rank - 1} for a tensor of rank ${rank}, got ${axis}`);
@@ -58,11 +61,14 @@ export function resolveAxis(op: string, axis: number, rank: number): number {
 
 /** Every size a whole number from 0 on, at most `maxRank` of them, the product within what an array can hold. */
 export function checkShape(op: string, shape: Shape): Shape {
-  if (!Array.isArray(shape)) throw new ShapeError(`${op}: a shape is an array of sizes, got ${String(shape)}`);
+  if (!Array.isArray(shape)) throw new ShapeError(`${op}: a shape is an array of sizes, got ${describe(shape)}`);
   for (const n of shape) {
     if (!Number.isInteger(n) || n < 0) throw new ShapeError(`${op}: sizes must be whole numbers from 0 on, got ${show(shape)}`);
   }
   if (shape.length > maxRank) throw new ShapeError(`${op}: at most ${maxRank} axes, got ${shape.length}: ${show(shape)}`);
-  if (sizeOf(shape) > 2 ** 32) throw new ShapeError(`${op}: at most 2^32 elements, got ${show(shape)}`);
+  // Sizes beside a 0 are bounded too: kernels multiply some of them.
+  let product = 1;
+  for (const n of shape) product *= n || 1;
+  if (product > 2 ** 32) throw new ShapeError(`${op}: at most 2^32 elements, got ${show(shape)}`);
   return shape;
 }

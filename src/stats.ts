@@ -2,10 +2,11 @@
 import { type Numbers, newArray } from "./dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { show } from "./shape.ts";
-import { fromArray, readNumbers, type Tensor, type TensorLike } from "./tensor.ts";
+import { checkAttached, fromArray, isTypedArray, readNumbers, type Tensor, type TensorLike } from "./tensor.ts";
 
 function checkSeries(where: string, values: unknown): readonly number[] {
-  const list = ArrayBuffer.isView(values) ? Array.from(values as unknown as ArrayLike<number>) : values;
+  if (isTypedArray(values)) checkAttached(where, values);
+  const list = isTypedArray(values) ? Array.from(values) : values;
   if (!Array.isArray(list)) throw new MinibatchError(`${where}: values must be a list of numbers, got ${describe(values)}`);
   const wrong = list.findIndex((value) => typeof value !== "number");
   if (wrong >= 0) throw new MinibatchError(`${where}: values must be numbers, got ${describe(list[wrong])} at ${wrong}`);

@@ -1,7 +1,7 @@
 // Tensors as users hold them: a traced value with methods. The methods for ops come from the op table; this file adds
 // making tensors, looking at their numbers, and variables. Knows no layer, no training.
 import { convert, type DType, dtypeOf, newArray, type TypedArray, type TypedArrayOf } from "./dtype.ts";
-import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError, requireOptions, ShapeError } from "./errors.ts";
 import { gradients as gradientsOf } from "./graph/gradient.ts";
 import { reachable } from "./graph/graph.ts";
 import { stopGradient } from "./graph/segment.ts";
@@ -21,7 +21,7 @@ import {
 } from "./ops/public.ts";
 import { checkSeed, normal, uniform } from "./random.ts";
 import { evaluate, evaluateLater, knownData } from "./run/evaluate.ts";
-import { checkShape, resolveAxis, type Shape, sameShape, show, sizeOf } from "./shape.ts";
+import { checkShape, maxRank, resolveAxis, type Shape, sameShape, show, sizeOf } from "./shape.ts";
 import { currentTrace } from "./trace.ts";
 
 export type AnyTypedArray =
@@ -92,6 +92,7 @@ export function asTensor(value: Value): Tensor {
 }
 
 function copied<D extends DType>(data: TypedArray, dtype: D | undefined): TypedArray {
+  checkDType("data", dtype);
   return dtype === undefined ? convert(data, dtypeOf(data)) : convert(data, dtype);
 }
 
@@ -115,7 +116,7 @@ const looking = {
   },
   toArray(this: Value, rank?: number): NestedNumbers {
     if (rank !== undefined && rank !== this.rank)
-      throw new ShapeError(`toArray: the tensor has rank ${this.rank}, asked for ${rank} (shape ${show(this.shape)})`);
+      throw new ShapeError(`toArray: the tensor has rank ${this.rank}, asked for ${describe(rank)} (shape ${show(this.shape)})`);
     return nested(evaluate([this])[0] as TypedArray, this.shape);
   },
   async read(this: Value, dtype?: DType): Promise<TypedArray> {
@@ -154,17 +155,21 @@ export function isTypedArray(data: unknown): data is AnyTypedArray {
   );
 }
 
-function checkAttached(where: string, data: AnyTypedArray): void {
+/** Refuses an array whose memory is gone: any of its methods throws then. */
+export function checkAttached(where: string, data: AnyTypedArray): void {
   try {
-    new Uint8Array(data.buffer as ArrayBuffer);
+    data.keys();
   } catch (error) {
-    throw new MinibatchError(`${where}: the array's memory was transferred away (detached); pass a copy`, "OPTION", { cause: error });
+    throw new MinibatchError(`${where}: the array's memory was transferred away (detached) or shrunk; pass a copy`, "OPTION", {
+      cause: error,
+    });
   }
 }
 
 /** Flattens nested arrays of numbers, or a list of typed arrays of one length, and finds their shape. */
 function flatten(where: string, data: readonly unknown[]): { values: number[] | AnyTypedArray[]; shape: number[] } {
-  if (data.length && data.every(isTypedArray)) {
+  // Not every(): it passes over holes.
+  if (data.length && data.findIndex((row) => !isTypedArray(row)) < 0) {
     const rows = data as readonly AnyTypedArray[];
     const width = (rows[0] as AnyTypedArray).length;
     rows.forEach((row, i) => {
@@ -176,6 +181,8 @@ function flatten(where: string, data: readonly unknown[]): { values: number[] | 
   const shape: number[] = [];
   for (let level: unknown = data; Array.isArray(level); level = level[0]) {
     shape.push(level.length);
+    // An array that holds itself has no end.
+    if (shape.length > maxRank) throw new ShapeError(`${where}: at most ${maxRank} axes, got arrays nested deeper`);
     if (!level.length) break;
   }
   const values: number[] = [];
@@ -189,9 +196,8 @@ function flatten(where: string, data: readonly unknown[]): { values: number[] | 
       const got = Array.isArray(item) ? `${item.length}` : describe(item);
       throw new ShapeError(`${where}: nested arrays must have equal lengths, got ${got} where ${shape[axis]} was expected at ${path}`);
     }
-    item.forEach((inner, i) => {
-      walk(inner, axis + 1, `${path}[${i}]`);
-    });
+    // Not forEach(): it passes over holes.
+    for (let i = 0; i < item.length; i++) walk(item[i], axis + 1, `${path}[${i}]`);
   };
   walk(data, 0, "");
   return { values, shape };
@@ -278,6 +284,7 @@ export function ones(shape: Shape, options: DTypeOption = {}): Tensor {
 export function full(shape: Shape, value: number, options: DTypeOption = {}): Tensor {
   checkOptions("full", options, ["dtype"]);
   checkDType("full", options.dtype);
+  if (typeof value !== "number") throw new MinibatchError(`full: expected a number, got ${describe(value)}`);
   checkShape("full", shape);
   const data = newArray(options.dtype ?? "f32", sizeOf(shape));
   data.fill(value);
@@ -298,7 +305,7 @@ function drawn(shape: Shape, dtype: DType, fill: (out: Float32Array<ArrayBuffer>
 
 /** Numbers from a normal distribution, by default of mean 0 and deviation 1; the same seed gives the same numbers in both executors. */
 export function randomNormal(shape: Shape, options: RandomOptions & { mean?: number | undefined; std?: number | undefined }): Tensor {
-  checkOptions("randomNormal", options, ["seed", "dtype", "mean", "std"]);
+  requireOptions("randomNormal", options, ["seed", "dtype", "mean", "std"]);
   const { mean = 0, std = 1, dtype = "f32" } = options;
   checkDType("randomNormal", dtype);
   const seed = checkSeed("randomNormal", options.seed);
@@ -309,7 +316,7 @@ export function randomNormal(shape: Shape, options: RandomOptions & { mean?: num
 
 /** Numbers drawn evenly from [low, high), by default [0, 1); the same seed gives the same numbers in both executors. */
 export function randomUniform(shape: Shape, options: RandomOptions & { low?: number | undefined; high?: number | undefined }): Tensor {
-  checkOptions("randomUniform", options, ["seed", "dtype", "low", "high"]);
+  requireOptions("randomUniform", options, ["seed", "dtype", "low", "high"]);
   const { low = 0, high = 1, dtype = "f32" } = options;
   checkDType("randomUniform", dtype);
   const seed = checkSeed("randomUniform", options.seed);
@@ -450,6 +457,10 @@ export function boxOf(where: string, v: unknown): VariableValue {
  */
 export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V): { -readonly [K in keyof V]: Tensor } {
   if (!Array.isArray(of)) throw new MinibatchError(`gradients: expected an array of tensors, got ${describe(of)}`);
+  for (const value of [cost, ...of] as readonly unknown[]) {
+    if (!(value instanceof Value))
+      throw new MinibatchError(`gradients: the cost and what it is differentiated by must be tensors, got ${describe(value)}`);
+  }
   return gradientsOf(cost, of) as { -readonly [K in keyof V]: Tensor };
 }
 
@@ -457,6 +468,7 @@ export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V
 export function clipByGlobalNorm<const G extends readonly Tensor[]>(list: G, max: number): { -readonly [K in keyof G]: Tensor } {
   if (!Array.isArray(list)) throw new MinibatchError(`clipByGlobalNorm: expected an array of tensors, got ${describe(list)}`);
   checkNumber("clipByGlobalNorm", "max", max, { above: 0 });
+  if (!Array.isArray(list)) throw new MinibatchError(`clipByGlobalNorm: expected an array of tensors, got ${describe(list)}`);
   const [first, ...rest] = list.map((g) => sumSquares(g));
   if (!first) return [] as unknown as { -readonly [K in keyof G]: Tensor };
   const total = rest.reduce<Value>((sum, s) => addOp(sum, s), first);

@@ -253,7 +253,7 @@ describe("split", () => {
     [{ train: 0.6, dev: 0.2, seed: 1 }, /fractions must add up to 1/],
     [{ train: 0.5, dev: 2, seed: 1 }, /fractions must add up to 1/],
     [{ train: 9, dev: 2, seed: 1 }, /must fit into the data, got 9 \+ 2 \+ 0 of 10 rows$/],
-    [{ dev: 0.5, stratify: "yes", seed: 1 }, /stratify must be true or false, got yes$/],
+    [{ dev: 0.5, stratify: "yes", seed: 1 }, /stratify must be true or false, got "yes"$/],
     [{ dev: 0.5, sed: 1 }, /unknown option "sed", did you mean "seed"\?$/],
   ];
   it.each(wrong)("refuses %j", (options, message) => {

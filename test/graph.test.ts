@@ -11,6 +11,7 @@ import {
   relu,
   sequential,
   tensor,
+  variable,
 } from "minibatch";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { gradients } from "../src/graph/gradient.ts";
@@ -356,6 +357,15 @@ describe("gradients", () => {
       [0, 0, 0],
     ]);
   });
+  it("adds what flows back to a variable from before and after an assignment of its own value", () => {
+    const w = variable(2);
+    const before = w.mul(3);
+    w.assign(2);
+    const [dw] = publicGradients(before.add(w.mul(5)), [w]);
+    // A variable stands for all the moments at which it was read.
+    expect((dw as ReturnType<typeof tensor>).item()).toBe(8);
+  });
+
   it("adds what flows back along several paths", () => {
     const x = tensor([
       [1, 2],

@@ -46,6 +46,10 @@ describe("idx", () => {
       idx(await written("b.idx", typeof bytes === "string" ? bytes : Uint8Array.from(bytes)));
     await expect(read("hello")).rejects.toThrow(/^idx: a file starts with 00 00, .* got "68 65 6c 6c": not an IDX file\? \(.*b\.idx\)$/);
     await expect(read([0, 0])).rejects.toThrow(/got "00 00"/);
+    await expect(read(header(8, 1, 1, 1, 1, 1, 1, 1))).rejects.toMatchObject({
+      code: "FILE",
+      message: expect.stringMatching(/^idx: shape: at most 6 axes/),
+    });
     await expect(read([0, 0, 10, 1, 0, 0, 0, 0])).rejects.toThrow(/a type of 08 to 0e/);
     await expect(read([0, 0, 8, 2, 0, 0, 0, 1])).rejects.toThrow(/the sizes of 2 axes must follow, got 8 bytes in all/);
     await expect(read([...header(8, 3), 1, 2])).rejects.toThrow(/3 bytes of numbers must follow for shape \[3\], got 2: cut short\?/);
@@ -124,6 +128,17 @@ describe("npy", () => {
     await expect(read(npyFile("'<f4'", "(1,)", []).subarray(0, 60))).rejects.toThrow(
       /header of 118 bytes must end within the file, got 60/,
     );
+    // Names that every object of JavaScript has were taken for types.
+    for (const word of ["constructor", "toString", "__proto__"]) {
+      await expect(read(npyFile(`'<${word}'`, "(1,)", [0]))).rejects.toThrow(/the type must be one of b1/);
+    }
+    // Sizes that no tensor can have were a ShapeError without the file's name; a gap counted as 0.
+    for (const shape of ["(99999999999999999999,)", "(1099511627776, 1099511627776, 0)", "(1,,2)", "(2,2,2,2,2,2,2)"]) {
+      await expect(read(npyFile("'<f8'", shape, []))).rejects.toMatchObject({
+        code: "FILE",
+        message: expect.stringMatching(/^npy: shape: .*a\.npy\)$/),
+      });
+    }
     const nine = npyFile("'|u1'", "(1,)", [9]);
     nine[6] = 9;
     await expect(read(nine)).rejects.toThrow(/version must be 1, 2 or 3, got 9/);
@@ -219,6 +234,13 @@ describe("csv", () => {
   ];
   it.each(wrong)("refuses %s", async (_, text, options, message) => {
     await expect(table(text, options as Parameters<typeof csv>[1])).rejects.toThrow(message);
+  });
+  it("tells names that meet twice among many", async () => {
+    // All pairs were compared: minutes for so many.
+    const names = Array.from({ length: 200_000 }, (_, i) => `c${i}`);
+    const began = performance.now();
+    await expect(table([...names, "c17"].join(","), { label: "y" })).rejects.toThrow(/names must differ, got "c17" twice/);
+    expect(performance.now() - began).toBeLessThan(5000);
   });
   it("refuses bytes that are no UTF-8", async () => {
     await expect(table(Uint8Array.of(0x78, 0xff), { label: "y" })).rejects.toThrow(/^csv: a text file must be UTF-8/);

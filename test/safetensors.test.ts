@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { convert, type DType } from "../src/dtype.ts";
 import { readFile, writeFile } from "../src/io/file.ts";
+import { decodeModel } from "../src/io/model-file.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../src/io/safetensors.ts";
 
 /** Written by the Python package safetensors 0.8.0 (`safetensors.numpy.save`), which is where the order, the padding and the alignment come from. */
@@ -145,7 +146,7 @@ describe("safetensors", () => {
     ["half a surrogate pair", file('{"\\ud800":1}'), /a string of whole characters expected/],
     ["a control character in a name", file('{"a\u0001":1}'), /a string with JSON's escapes expected/],
     ["an unknown escape", file('{"\\x":1}'), /a string with JSON's escapes expected/],
-    ["nesting without end", file(`{"a":${"[".repeat(100_000)}`), /at most 16 levels/],
+    ["nesting without end", file(`{"a":${"[".repeat(100_000)}`), /at most 4 levels/],
     ["a fraction", file({ a: entry("U8", [1.5], [0, 1]) }, 1), /numbers whole/],
     ["a negative size", file({ a: entry("U8", [-1], [0, 1]) }, 1), /numbers whole/],
     ["a size beyond 2^53", file('{"a":{"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,1]}}', 1), /numbers whole/],
@@ -220,6 +221,42 @@ describe("safetensors", () => {
     expect(() => write("x", { ...x, dtype: "i32" })).toThrow(/tensor "x" must hold the i32 numbers/);
     expect(() => write("x", x, new Map([["k", "\udc00"]]))).toThrow(/metadata "k" must be well-formed text/);
     expect(() => write("x", x, new Map([["k", 1 as unknown as string]]))).toThrow(/metadata "k" must be a string, got 1/);
+  });
+});
+
+describe("model files", () => {
+  const model = (layers: readonly unknown[], tensors: ReadonlyMap<string, StoredTensor> = new Map()) =>
+    decodeModel(
+      encodeSafetensors({
+        tensors,
+        metadata: new Map([
+          ["format", "minibatch"],
+          ["architecture", JSON.stringify({ version: 1, inputShape: [2], layers })],
+        ]),
+      }),
+      "m.safetensors",
+      [],
+    );
+  const refused: readonly (readonly [what: string, layers: readonly unknown[], message: RegExp])[] = [
+    // Was allocated before the file was asked for its numbers.
+    ["a layer larger than the file", [{ kind: "dense", name: "d", options: { units: 2 ** 31 } }], /tensor "d\.w" is missing/],
+    [
+      "a scaler of a size without numbers",
+      [{ kind: "standardization", name: "s", options: { size: 2 ** 24 } }],
+      /fitted on 16777216 features/,
+    ],
+    ["two layers of one name", [1, 2].map(() => ({ kind: "relu", name: "r", options: {} })), /two layers are named "r"/],
+    ["layers that do not fit", [{ kind: "reshape", name: "r", options: { shape: [7] } }], /its layers do not fit together: .*reshape/],
+    ["a layer's name that is a path", [{ kind: "relu", name: "../r", options: {} }], /layers\[0\]\.name must be letters/],
+    [
+      "more layers than can be followed",
+      Array.from({ length: 10_001 }, (_, i) => ({ kind: "relu", name: `r${i}`, options: {} })),
+      /must be a list of layers/,
+    ],
+  ];
+  it.each(refused)("refuses %s", (_, layers, message) => {
+    expect(() => model(layers)).toThrow(message);
+    expect(() => model(layers)).toThrow(expect.objectContaining({ code: "FILE" }));
   });
 });
 

@@ -188,10 +188,10 @@ describe("several owners", () => {
 
 describe("processes killed by SIGKILL", () => {
   it("one after the other: nothing lost, nothing twice, the undisturbed study's results", { timeout: 120_000 }, async () => {
-    const { kills, resumed, problems } = await crash(1, { trials: 20, kills: 2, together: false });
+    // Whether a kill hits a trial at work is a matter of luck: search-crash.ts counts those over many studies.
+    const { kills, problems } = await crash(1, { trials: 20, kills: 2, together: false });
     expect(problems).toEqual([]);
     expect(kills).toBe(2);
-    expect(resumed).toBeGreaterThan(0);
   });
 
   it("two at a time on one journal: each trial has one end", { timeout: 120_000 }, async () => {

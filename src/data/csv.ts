@@ -1,7 +1,8 @@
 // Tables as text: RFC 4180 (quotes, doubled quotes, line breaks in quotes), any one-character separator, and a data set made of one.
 import { type Dataset, dataset } from "../dataset.ts";
+import { convert, type TypedArray } from "../dtype.ts";
 import { checkOptions, describe, MinibatchError, nearest } from "../errors.ts";
-import { fromArray, type Tensor } from "../tensor.ts";
+import { fromArray } from "../tensor.ts";
 import { readText } from "./read.ts";
 
 /** A record with the line of the file on which it starts, from 1. */
@@ -10,9 +11,11 @@ export interface CsvRecord {
   readonly fields: readonly string[];
 }
 
-/** The records of a text; empty lines are passed over. `fail` makes the error for what breaks the format. */
-export function parseCsv(text: string, separator: string, fail: (what: string) => Error): CsvRecord[] {
-  const records: CsvRecord[] = [];
+/**
+ * The records of a text one after another, so that no more than one is held; empty lines are passed over. `fail` makes the error for what
+ * breaks the format.
+ */
+export function* parseCsv(text: string, separator: string, fail: (what: string) => Error): Generator<CsvRecord> {
   let at = 0;
   let line = 1;
 
@@ -50,6 +53,8 @@ export function parseCsv(text: string, separator: string, fail: (what: string) =
     const fields: string[] = [];
     for (;;) {
       const inQuotes = text[at] === '"';
+      if (fields.length >= maxColumns)
+        throw fail(`a line has at most ${maxColumns} fields, got more in line ${start}; is the separator right?`);
       fields.push(inQuotes ? quoted() : plain());
       if (text[at] === separator) {
         at++;
@@ -61,12 +66,14 @@ export function parseCsv(text: string, separator: string, fail: (what: string) =
       at++;
       line++;
       // A lone empty field is an empty line, unless quotes say that it is a field.
-      if (fields.length > 1 || fields[0] !== "" || inQuotes) records.push({ line: start, fields });
+      if (fields.length > 1 || fields[0] !== "" || inQuotes) yield { line: start, fields };
       break;
     }
   }
-  return records;
 }
+
+/** A line of so many fields is held at once. */
+const maxColumns = 2 ** 20;
 
 export interface CsvOptions {
   /** The column of the labels; several make y `[m, k]`. */
@@ -96,92 +103,164 @@ export async function csv(file: string | URL, options: CsvOptions): Promise<Data
   if (!isNames(labels)) throw new MinibatchError(`csv: label must be a column's name or a list of names, got ${describe(label)}`);
   if (columns !== undefined && !isNames(columns))
     throw new MinibatchError(`csv: columns must be a list of names, got ${describe(columns)}`);
-  const fail = (what: string) => new MinibatchError(`csv: ${what} (${String(file)})`, "FILE");
-  const table = readTable(parseCsv(await readText("csv", file), separator, fail), fail);
+  return decodeCsv(await readText("csv", file), String(file), { label, labels, columns, separator });
+}
 
-  const y = labels.map((name) => columnIndex(table, name, fail));
-  const x = columns?.map((name) => columnIndex(table, name, fail)) ?? [...table.names.keys()].filter((j) => !y.includes(j));
-  if (x.length === 0) throw fail(`there must be a feature beside the label, got the columns ${table.names.join(", ")}`);
-  const both = x.find((j) => y.includes(j));
-  if (both !== undefined) throw fail(`a column must not be both feature and label, got "${table.names[both]}"`);
+/** What csv() was told, checked. */
+export interface CsvPlan {
+  readonly label: string | readonly string[];
+  readonly labels: readonly string[];
+  readonly columns: readonly string[] | undefined;
+  readonly separator: string;
+}
 
-  const features = fromArray(numbers(table, x, fail), [table.records.length, x.length]);
-  if (typeof label !== "string") return dataset(features, fromArray(numbers(table, y, fail), [table.records.length, y.length]));
-  const { values, classes } = labelColumn(table, y[0] as number, fail);
-  return dataset(features, values, { classes });
+/** The data set in a text: it is read twice, the second time into arrays of the sizes that the first has counted. */
+export function decodeCsv(text: string, file: string, { label, labels, columns, separator }: CsvPlan): Dataset {
+  const fail = (what: string) => new MinibatchError(`csv: ${what} (${file})`, "FILE");
+  const names = readNames(parseCsv(text, separator, fail), fail);
+  const y = labels.map((name) => columnIndex(names, name, fail));
+  const labelColumns = new Set(y);
+  const x = columns?.map((name) => columnIndex(names, name, fail)) ?? [...names.keys()].filter((j) => !labelColumns.has(j));
+  if (x.length === 0) throw fail(`there must be a feature beside the label, got the columns ${some(names)}`);
+  const both = x.find((j) => labelColumns.has(j));
+  if (both !== undefined) throw fail(`a column must not be both feature and label, got "${names[both]}"`);
+
+  const rows = () => rowsOf(parseCsv(text, separator, fail), names, fail);
+  const one = typeof label === "string" ? (y[0] as number) : undefined;
+  let m = 0;
+  let allNumbers = true;
+  for (const { fields } of rows()) {
+    m++;
+    if (one !== undefined) allNumbers &&= numeric.test((fields[one] as string).trim());
+  }
+  if (m === 0) throw fail("a table has a line of column names and a row at least, got no row");
+
+  const features = new Float32Array(m * x.length);
+  const targets = one === undefined ? new Float32Array(m * y.length) : undefined;
+  const labelling = one === undefined ? undefined : allNumbers ? new NumberLabels(m) : new WordLabels(m);
+  for (const row of rows()) {
+    readNumbers(row, x, names, features, fail);
+    if (targets) readNumbers(row, y, names, targets, fail);
+    if (one === undefined) continue;
+    const field = (row.fields[one] as string).trim();
+    if (missing.has(field.toLowerCase())) throw fail(`a label is missing in ${place(row, one, names)}`);
+    if (!labelling?.add(row.index, field))
+      throw fail(`a label must be a number that f32 holds, got ${describe(field)} in ${place(row, one, names)}`);
+  }
+  if (targets) return dataset(fromArray(features, [m, x.length]), fromArray(targets, [m, y.length]));
+  const { values, classes } = (labelling as NumberLabels | WordLabels).result();
+  return dataset(fromArray(features, [m, x.length]), fromArray(values, [m]), classes ? { classes } : {});
 }
 
 function isNames(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === "string");
 }
 
-interface Table {
-  readonly names: readonly string[];
-  readonly records: readonly CsvRecord[];
-}
 type Fail = (what: string) => Error;
 
-function readTable([header, ...records]: CsvRecord[], fail: Fail): Table {
-  const names = header?.fields ?? [];
-  if (header === undefined || records.length === 0)
-    throw fail(`a table has a line of column names and a row at least, got ${header ? "no row" : "nothing"}`);
-  if (names.every((name) => numeric.test(name))) throw fail(`the first line must name the columns, got ${describe(names.join(","))}`);
-  const twice = names.find((name, j) => names.indexOf(name) !== j);
-  if (twice !== undefined) throw fail(`the columns' names must differ, got "${twice}" twice`);
-  for (const [i, { line, fields }] of records.entries()) {
-    if (fields.length === names.length) continue;
-    throw fail(`every row must have ${names.length} fields, got ${fields.length} in row ${i + 1} (line ${line}); is the separator right?`);
+/** Some names, for an error message. */
+const some = (names: readonly string[]): string => names.slice(0, 20).map(shortened).join(", ");
+const shortened = (name: string): string => (name.length > 60 ? `${name.slice(0, 57)}...` : name);
+
+function readNames(records: Iterable<CsvRecord>, fail: Fail): readonly string[] {
+  for (const { fields: names } of records) {
+    if (names.every((name) => numeric.test(name)))
+      throw fail(`the first line must name the columns, got ${describe(names.slice(0, 20).join(","))}`);
+    const seen = new Set<string>();
+    for (const name of names) {
+      if (seen.has(name)) throw fail(`the columns' names must differ, got "${shortened(name)}" twice`);
+      seen.add(name);
+    }
+    return names;
   }
-  return { names, records };
+  throw fail("a table has a line of column names and a row at least, got nothing");
 }
 
-function columnIndex({ names }: Table, name: string, fail: Fail): number {
+interface Row extends CsvRecord {
+  readonly index: number;
+}
+
+/** The records behind the names, each with as many fields. */
+function* rowsOf(records: Iterable<CsvRecord>, names: readonly string[], fail: Fail): Generator<Row> {
+  let index = -1;
+  for (const { line, fields } of records) {
+    if (index >= 0 && fields.length !== names.length)
+      throw fail(
+        `every row must have ${names.length} fields, got ${fields.length} in row ${index + 1} (line ${line}); is the separator right?`,
+      );
+    if (index >= 0) yield { line, fields, index };
+    index++;
+  }
+}
+
+function columnIndex(names: readonly string[], name: string, fail: Fail): number {
   const at = names.indexOf(name);
   if (at >= 0) return at;
-  const near = nearest(name, names);
-  throw fail(`there is no column "${name}"${near ? `, did you mean "${near}"?` : `; there are ${names.slice(0, 20).join(", ")}`}`);
+  const near = nearest(name, names.slice(0, 1000).map(shortened));
+  throw fail(`there is no column "${name}"${near ? `, did you mean "${near}"?` : `; there are ${some(names)}`}`);
 }
 
 const numeric = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const missing = new Set(["", "na", "n/a", "nan", "null", "?"]);
 
-function place(table: Table, row: number, column: number): string {
-  return `row ${row + 1} (line ${table.records[row]?.line}), column "${table.names[column]}"`;
+function place({ index, line }: Row, column: number, names: readonly string[]): string {
+  return `row ${index + 1} (line ${line}), column "${shortened(names[column] as string)}"`;
 }
 
-/** Columns of numbers as f32 `[m, columns]`. */
-function numbers(table: Table, columns: readonly number[], fail: Fail): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(table.records.length * columns.length);
-  for (const [i, { fields }] of table.records.entries()) {
-    for (const [k, j] of columns.entries()) {
-      const field = (fields[j] as string).trim();
-      const value = Math.fround(Number(field));
-      if (!numeric.test(field) || !Number.isFinite(value)) {
-        const what = missing.has(field.toLowerCase()) ? "is missing" : `must be a number, got ${describe(field)}`;
-        throw fail(`a value ${what} in ${place(table, i, j)}; the option columns chooses which are read`);
-      }
-      out[i * columns.length + k] = value;
+/** The columns' numbers of a row into its row of `out` [m, columns]. */
+function readNumbers(row: Row, columns: readonly number[], names: readonly string[], out: Float32Array, fail: Fail): void {
+  for (const [k, j] of columns.entries()) {
+    const field = (row.fields[j] as string).trim();
+    const value = Math.fround(Number(field));
+    if (!numeric.test(field) || !Number.isFinite(value)) {
+      const what = missing.has(field.toLowerCase()) ? "is missing" : `must be a number, got ${describe(field)}`;
+      throw fail(`a value ${what} in ${place(row, j, names)}; the option columns chooses which are read`);
     }
+    out[row.index * columns.length + k] = value;
   }
-  return out;
 }
 
-function labelColumn(table: Table, column: number, fail: Fail): { values: Tensor; classes?: string[] } {
-  const fields = table.records.map((record) => (record.fields[column] as string).trim());
-  const gap = fields.findIndex((field) => missing.has(field.toLowerCase()));
-  if (gap >= 0) throw fail(`a label is missing in ${place(table, gap, column)}`);
-  const m = fields.length;
-  if (!fields.every((field) => numeric.test(field))) {
-    const classes = [...new Set(fields)].sort((a, b) => (a < b ? -1 : 1));
-    const codes = new Map(classes.map((name, code) => [name, code]));
-    return {
-      values: fromArray(
-        Int32Array.from(fields, (field) => codes.get(field) as number),
-        [m],
-      ),
-      classes,
-    };
+/** Labels that are all numbers: whole ones become i32, others f32. */
+class NumberLabels {
+  readonly #values: Float64Array<ArrayBuffer>;
+  #whole = true;
+
+  constructor(m: number) {
+    this.#values = new Float64Array(m);
   }
-  const whole = fields.every((field) => Number.isInteger(Number(field)) && Math.abs(Number(field)) < 2 ** 31);
-  return { values: fromArray(whole ? Int32Array.from(fields, Number) : numbers(table, [column], fail), [m]) };
+
+  add(row: number, field: string): boolean {
+    const value = Number(field);
+    this.#values[row] = value;
+    this.#whole &&= Number.isInteger(value) && Math.abs(value) < 2 ** 31;
+    return Number.isFinite(Math.fround(value));
+  }
+
+  result(): { values: TypedArray; classes?: string[] } {
+    return { values: convert(this.#values, this.#whole ? "i32" : "f32") };
+  }
+}
+
+/** Labels of which some are words: whole numbers in the order of the sorted words. */
+class WordLabels {
+  readonly #codes: Int32Array<ArrayBuffer>;
+  readonly #words = new Map<string, number>();
+
+  constructor(m: number) {
+    this.#codes = new Int32Array(m);
+  }
+
+  add(row: number, field: string): boolean {
+    const code = this.#words.get(field) ?? this.#words.size;
+    this.#words.set(field, code);
+    this.#codes[row] = code;
+    return true;
+  }
+
+  result(): { values: TypedArray; classes?: string[] } {
+    const classes = [...this.#words.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const sorted = new Int32Array(classes.length);
+    for (const [code, word] of classes.entries()) sorted[this.#words.get(word) as number] = code;
+    return { values: this.#codes.map((code) => sorted[code] as number), classes };
+  }
 }

@@ -3,9 +3,9 @@ import type { TypedArray } from "../dtype.ts";
 import { convert } from "../dtype.ts";
 import { MinibatchError } from "../errors.ts";
 import { type ArrayOfKind, bytesPerNumber, decodeNumbers, type NumberKind } from "../io/bytes.ts";
-import { checkShape, type Shape, show, sizeOf } from "../shape.ts";
+import { type Shape, show, sizeOf } from "../shape.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
-import { readBytes } from "./read.ts";
+import { readBytes, shapeInFile } from "./read.ts";
 
 /** Type codes of the format; code 10 was never given out. */
 const kinds: ReadonlyMap<number, NumberKind & ("u8" | "i8" | "i16" | "i32" | "f32" | "f64")> = new Map([
@@ -33,8 +33,7 @@ export function decodeIdx(bytes: Uint8Array, file: string): { data: TypedArray; 
   }
   const begin = 4 + 4 * rank;
   if (bytes.length < begin) throw fail(`the sizes of ${rank} axes must follow, got ${bytes.length} bytes in all: cut short?`);
-  const shape = Array.from(decodeNumbers("u32", bytes.subarray(4, begin), "big"));
-  checkShape("idx", shape);
+  const shape = shapeInFile(Array.from(decodeNumbers("u32", bytes.subarray(4, begin), "big")), fail);
   const wanted = sizeOf(shape) * bytesPerNumber(kind);
   const got = bytes.length - begin;
   if (got !== wanted)

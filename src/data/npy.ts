@@ -3,25 +3,28 @@
 import { convert, dtypeOf, newArray, type TypedArray } from "../dtype.ts";
 import { describe, MinibatchError } from "../errors.ts";
 import { type ByteOrder, bytesPerNumber, decodeNumbers, type NumberKind } from "../io/bytes.ts";
-import { checkShape, type Shape, show, sizeOf, stridesOf } from "../shape.ts";
+import { type Shape, show, sizeOf, stridesOf } from "../shape.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
-import { readBytes } from "./read.ts";
+import { readBytes, shapeInFile } from "./read.ts";
 
 /** NumPy's type codes: how the numbers are stored. b1 is a boolean of one byte, f2 a half-precision number. */
-const stored: Readonly<Record<string, NumberKind>> = {
-  b1: "u8",
-  u1: "u8",
-  i1: "i8",
-  i2: "i16",
-  u2: "u16",
-  i4: "i32",
-  u4: "u32",
-  i8: "i64",
-  u8: "u64",
-  f2: "u16",
-  f4: "f32",
-  f8: "f64",
-};
+const stored: ReadonlyMap<string, NumberKind> = new Map([
+  ["b1", "u8"],
+  ["u1", "u8"],
+  ["i1", "i8"],
+  ["i2", "i16"],
+  ["u2", "u16"],
+  ["i4", "i32"],
+  ["u4", "u32"],
+  ["i8", "i64"],
+  ["u8", "u64"],
+  ["f2", "u16"],
+  ["f4", "f32"],
+  ["f8", "f64"],
+]);
+
+/** What a header of version 1 can have; those of plain arrays have 118. */
+const maxHeaderBytes = 65_535;
 
 /**
  * The tensor in an NPY file. Types that the library has stay; half precision becomes f32, other whole numbers become i32 (or an error where one
@@ -44,6 +47,7 @@ export function decodeNpy(bytes: Uint8Array, file: string): { data: TypedArray; 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = version === 1 ? view.getUint16(8, true) : bytes.length < 12 ? Number.POSITIVE_INFINITY : view.getUint32(8, true);
   const end = begin + length;
+  if (length > maxHeaderBytes && end <= bytes.length) throw fail(`the header must have at most ${maxHeaderBytes} bytes, got ${length}`);
   if (end > bytes.length)
     throw fail(`the header of ${length} bytes must end within the file, got ${bytes.length} bytes in all: cut short?`);
   const header = new TextDecoder("utf-8").decode(bytes.subarray(begin, end));
@@ -57,18 +61,19 @@ export function decodeNpy(bytes: Uint8Array, file: string): { data: TypedArray; 
   const descr = field("descr", `['"]([^'"]*)['"]`);
   const fortran = field("fortran_order", "(True|False)") === "True";
   const sizes = field("shape", "\\(([\\d\\sL,]*)\\)");
-  const shape = sizes
-    .split(",")
-    .map((n) => n.trim().replace(/L$/, ""))
-    .filter((n) => n !== "")
-    .map(Number);
-  checkShape("npy", shape);
+  const items = sizes.split(",").map((n) => n.trim());
+  if (items.at(-1) === "") items.pop(); // (3,) and ()
+  // Number() would take "" for 0.
+  const shape = shapeInFile(
+    items.map((n) => (/^\d{1,15}L?$/.test(n) ? Number.parseInt(n, 10) : Number.NaN)),
+    fail,
+  );
 
   const code = descr.slice(1);
-  const kind = stored[code];
+  const kind = stored.get(code);
   const mark = descr[0];
   if (kind === undefined || (mark !== "<" && mark !== ">" && mark !== "|")) {
-    throw fail(`the type must be one of ${Object.keys(stored).join(", ")}, got ${describe(descr)}`);
+    throw fail(`the type must be one of ${[...stored.keys()].join(", ")}, got ${describe(descr)}`);
   }
   const byteOrder: ByteOrder = mark === ">" ? "big" : "little";
   const wanted = sizeOf(shape) * bytesPerNumber(kind);

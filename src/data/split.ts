@@ -1,6 +1,6 @@
 // Cutting a data set into parts: train, dev and test, or k folds. The work is on row numbers; each row goes to one part at most.
 import type { Dataset } from "../dataset.ts";
-import { checkNumber, checkOptions, MinibatchError } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import { checkSeed, permutation } from "../random.ts";
 import { type ClassLabels, classLabels } from "./labels.ts";
 import { rowCount, taker } from "./rows.ts";
@@ -42,7 +42,7 @@ export function split(data: Dataset, options: SplitOptions): { train: Dataset; d
 function checkCommon(where: string, options: SplitCommon, known: readonly string[]): { seed: number; stratify: boolean } {
   checkOptions(where, options, known);
   const { stratify = false, seed } = options ?? {};
-  if (typeof stratify !== "boolean") throw new MinibatchError(`${where}: stratify must be true or false, got ${String(stratify)}`);
+  if (typeof stratify !== "boolean") throw new MinibatchError(`${where}: stratify must be true or false, got ${describe(stratify)}`);
   return { seed: checkSeed(where, seed), stratify };
 }
 

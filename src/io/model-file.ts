@@ -4,7 +4,7 @@ import { checkNumber, describe, MinibatchError, nearest } from "../errors.ts";
 import type { Json, Layer, LayerDefinition, Named } from "../nn/layer.ts";
 import { kinds } from "../nn/layers.ts";
 import { type LossDefinition, losses } from "../nn/losses.ts";
-import { Network } from "../nn/network.ts";
+import { Network, type Structure } from "../nn/network.ts";
 import { elasticNet, type RegularizerDefinition } from "../nn/regularizers.ts";
 import { standardizationFromFile } from "../nn/standardization.ts";
 import { Weights } from "../nn/weights.ts";
@@ -74,13 +74,23 @@ type Kinds = Readonly<Record<string, (options: Readonly<Record<string, unknown>>
 
 /** Reads a model. `own` are kinds of layer that the file may name beyond the library's. */
 export async function readModel(file: string | URL, own: readonly { readonly kind: string }[]): Promise<StoredModel> {
+  return decodeModel(await readFile("loadModel", file), String(file), own);
+}
+
+/** More than the architecture of the largest network we know, small enough to be parsed at once: characters. */
+const maxArchitecture = 2 ** 22;
+
+/** The model in a file's bytes. Nothing is allocated for a layer before the file is known to hold its numbers. */
+export function decodeModel(bytes: Uint8Array, file: string, own: readonly { readonly kind: string }[]): StoredModel {
   const fail = (what: string, cause?: unknown): never => {
-    throw new MinibatchError(`loadModel: ${what} (${String(file)})`, "FILE", cause === undefined ? undefined : { cause });
+    throw new MinibatchError(`loadModel: ${what} (${file})`, "FILE", cause === undefined ? undefined : { cause });
   };
-  const { tensors, metadata } = decodeSafetensors(await readFile("loadModel", file), String(file));
+  const { tensors, metadata } = decodeSafetensors(bytes, file);
   const text = metadata.get("architecture");
   if (metadata.get("format") !== "minibatch" || text === undefined)
     fail("the file holds tensors but no minibatch model (no architecture in its metadata)");
+  if ((text as string).length > maxArchitecture)
+    fail(`its architecture must have at most ${maxArchitecture} characters, got ${(text as string).length}`);
   const architecture = checkArchitecture(parse(text as string, fail), fail);
   const makers = new Map<string, Kinds[string]>([...Object.entries(kinds), ["standardization", standardizationFromFile]]);
   for (const kind of own) {
@@ -91,9 +101,9 @@ export async function readModel(file: string | URL, own: readonly { readonly kin
   const layers = architecture.layers.map(({ kind, name, options }, i) => {
     const maker = makers.get(kind);
     if (!maker) {
-      const near = nearest(kind, [...makers.keys()]);
+      const near = kind.length <= 100 ? nearest(kind, [...makers.keys()]) : undefined;
       return fail(
-        `layer ${i} is of kind "${kind}", which is not known${near ? ` (did you mean "${near}"?)` : ""}; hand kinds of your own in as { layers: [${/^\w+$/.test(kind) ? kind : "yourKind"}] }`,
+        `layer ${i} is of kind ${describe(kind)}, which is not known${near ? ` (did you mean "${near}"?)` : ""}; hand kinds of your own in as { layers: [${/^\w{1,100}$/.test(kind) ? kind : "yourKind"}] }`,
       );
     }
     try {
@@ -103,23 +113,32 @@ export async function readModel(file: string | URL, own: readonly { readonly kin
       return fail(`layer ${i} ("${name}"): ${error instanceof Error ? error.message : String(error)}`, error);
     }
   });
-  const network = new Network(layers);
-  const structure = network.build(architecture.inputShape);
-  const weights = new Weights(structure);
-  const wanted = [
-    ...structure.parameters.map((p) => ({ entry: p, into: weights.parameter(p) })),
-    ...structure.states.map((s) => ({ entry: s, into: weights.stateOf(s) })),
-  ];
-  for (const { entry, into } of wanted) {
-    const stored = tensors.get(entry.name);
-    if (!stored) return fail(`tensor "${entry.name}" is missing`);
-    if (stored.dtype !== "f32" || !sameShape(stored.shape, entry.shape))
-      return fail(`tensor "${entry.name}" must be f32${show(entry.shape)}, got ${stored.dtype}${show(stored.shape)}`);
-    into.set(stored.data);
+  const { network, structure } = built(layers, architecture.inputShape, fail);
+  const wanted = [...structure.parameters, ...structure.states];
+  for (const { name, shape } of wanted) {
+    const stored = tensors.get(name);
+    if (!stored) return fail(`tensor "${name}" is missing`);
+    if (stored.dtype !== "f32" || !sameShape(stored.shape, shape))
+      fail(`tensor "${name}" must be f32${show(shape)}, got ${stored.dtype}${show(stored.shape)}`);
   }
-  const names = new Set(wanted.map(({ entry }) => entry.name));
-  for (const name of tensors.keys()) if (!names.has(name)) fail(`tensor "${name}" belongs to no layer`);
-  return { network, weights, trained: trainedOf(architecture, fail) };
+  const names = new Set(wanted.map(({ name }) => name));
+  for (const name of tensors.keys()) if (!names.has(name)) fail(`tensor ${describe(name)} belongs to no layer`);
+  const trained = trainedOf(architecture, fail);
+  const weights = new Weights(structure);
+  const numbers = (name: string) => (tensors.get(name) as StoredTensor).data;
+  for (const entry of structure.parameters) weights.parameter(entry).set(numbers(entry.name));
+  for (const entry of structure.states) weights.stateOf(entry).set(numbers(entry.name));
+  return { network, weights, trained };
+}
+
+/** The network of a file's layers: sizes are followed through it, no number is stored yet. */
+function built(layers: readonly LayerDefinition[], inputShape: Shape, fail: Fail): { network: Network; structure: Structure } {
+  try {
+    const network = new Network(layers);
+    return { network, structure: network.build(inputShape) };
+  } catch (error) {
+    return fail(`its layers do not fit together: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
 }
 
 type Fail = (what: string, cause?: unknown) => never;
@@ -147,6 +166,8 @@ function checkArchitecture(value: unknown, fail: Fail): Architecture {
     if (typeof kind !== "string" || typeof name !== "string" || typeof options !== "object" || options === null || Array.isArray(options)) {
       return fail(`architecture.layers[${i}] must have kind, name and options, got ${describe(layer)}`);
     }
+    if (!/^[\w.-]{1,100}$/.test(name))
+      fail(`architecture.layers[${i}].name must be letters, digits, "_", "-" or ".", got ${describe(name)}`);
     return { kind, name, options: options as Json };
   });
   if (loss !== undefined && (typeof loss !== "object" || loss === null || typeof (loss as { kind?: unknown }).kind !== "string"))
@@ -165,7 +186,7 @@ function checkArchitecture(value: unknown, fail: Fail): Architecture {
 function trainedOf({ loss, regularizer }: Architecture, fail: Fail): Trained | undefined {
   if (!loss) return undefined;
   const make = Object.hasOwn(losses, loss.kind) ? losses[loss.kind] : undefined;
-  if (!make) return fail(`architecture.loss "${loss.kind}" is not known`);
+  if (!make) return fail(`architecture.loss ${describe(loss.kind)} is not known`);
   try {
     const made = make(loss.options ?? {}) as LossDefinition;
     if (!regularizer) return { loss: made };

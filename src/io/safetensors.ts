@@ -4,7 +4,7 @@ import { bytesPerElement, type DType, dtypeOf, type NumberArray, type TypedArray
 import { describe, MinibatchError } from "../errors.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import { decodeNumbers, littleEndianBytes } from "./bytes.ts";
-import { HeaderError, type HeaderMap, type HeaderValue, loneSurrogate, parseHeader } from "./header.ts";
+import { HeaderError, type HeaderMap, type HeaderValue, headerFields, loneSurrogate } from "./header.ts";
 
 export interface StoredTensor<A extends NumberArray = NumberArray> {
   readonly dtype: DType;
@@ -86,20 +86,19 @@ export function decodeSafetensors(bytes: Uint8Array, file?: string): Safetensors
     const options = cause === undefined ? undefined : { cause };
     throw new MinibatchError(`safetensors: ${what}${file === undefined ? "" : ` (${file})`}`, "FILE", options);
   };
-  const header = readHeader(bytes, fail);
-  const numbers = bytes.subarray(header.end);
-
   let metadata: ReadonlyMap<string, string> = new Map();
   const entries: Entry[] = [];
-  for (const [name, value] of header.fields) {
+  const end = readHeader(bytes, fail, (name, value) => {
     if (name === metadataName) metadata = readMetadata(value, fail);
     else entries.push(readEntry(name, value, fail));
-  }
+  });
+  const numbers = bytes.subarray(end);
 
   // In the order of their offsets the tensors must cover the numbers exactly: no hole, no overlap, nothing left over.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
-  for (const { name, begin, end } of entries) {
+  for (const { name: fullName, begin, end } of entries) {
+    const name = short(fullName);
     if (begin !== covered) fail(`"${name}".data_offsets must start at ${covered}, where the tensor before it ends, got [${begin}, ${end}]`);
     if (end > numbers.length) fail(`"${name}".data_offsets must end within the ${numbers.length} bytes of numbers, got [${begin}, ${end}]`);
     covered = end;
@@ -123,7 +122,8 @@ interface Entry {
   readonly end: number;
 }
 
-function readHeader(bytes: Uint8Array, fail: Fail): { fields: HeaderMap; end: number } {
+/** Hands the header's fields out in order; where the header ends. */
+function readHeader(bytes: Uint8Array, fail: Fail, field: (name: string, value: HeaderValue) => void): number {
   if (bytes.length < 8) return fail(`a file starts with the 8 bytes of the header's length, got ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
@@ -139,7 +139,8 @@ function readHeader(bytes: Uint8Array, fail: Fail): { fields: HeaderMap; end: nu
   }
   if (!source.startsWith("{")) return fail(`the header must start with "{", got ${describe(source.slice(0, 12))}`);
   try {
-    return { fields: parseHeader(source) as HeaderMap, end };
+    headerFields(source, field);
+    return end;
   } catch (cause) {
     if (cause instanceof HeaderError) return fail(cause.message, cause);
     throw cause;
@@ -155,15 +156,21 @@ function isMap(value: HeaderValue | undefined): value is HeaderMap {
   return value instanceof Map;
 }
 
+/** A name in an error message: it may be as long as the header. */
+function short(name: string): string {
+  return name.length > 60 ? `${name.slice(0, 57)}...` : name;
+}
+
 function readMetadata(value: HeaderValue, fail: Fail): ReadonlyMap<string, string> {
   if (!isMap(value)) return fail(`"${metadataName}" must be an object of strings, got ${shown(value)}`);
   for (const [name, text] of value) {
-    if (typeof text !== "string") fail(`"${metadataName}"."${name}" must be a string, got ${shown(text)}`);
+    if (typeof text !== "string") fail(`"${metadataName}"."${short(name)}" must be a string, got ${shown(text)}`);
   }
   return value as ReadonlyMap<string, string>;
 }
 
-function readEntry(name: string, value: HeaderValue, fail: Fail): Entry {
+function readEntry(fullName: string, value: HeaderValue, fail: Fail): Entry {
+  const name = short(fullName);
   if (!isMap(value)) return fail(`"${name}" must be an object with dtype, shape and data_offsets, got ${shown(value)}`);
   const field = (key: string): HeaderValue => {
     const found = value.get(key);
@@ -190,5 +197,5 @@ function readEntry(name: string, value: HeaderValue, fail: Fail): Entry {
     if (!Number.isSafeInteger(bytes)) fail(`"${name}".shape must be of a size that a file can have, got ${show(shape)}`);
   }
   if (end - begin !== bytes) fail(`"${name}".data_offsets must span the ${bytes} bytes of ${kind} ${show(shape)}, got [${begin}, ${end}]`);
-  return { name, dtype, shape, begin, end };
+  return { name: fullName, dtype, shape, begin, end };
 }

@@ -104,17 +104,19 @@ export interface LayerKind<O> {
 }
 
 /** Only plain data can be written to a model file and come back the same. */
-function checkJson(where: string, value: unknown, path: string): void {
+function checkJson(where: string, value: unknown, path: string, depth = 0): void {
+  // An object that holds itself has no end.
+  if (depth > 16) throw new MinibatchError(`${where}: options may be nested 16 deep, got more`);
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (typeof value === "number" && Number.isFinite(value)) return;
   if (Array.isArray(value)) {
     value.forEach((item, i) => {
-      checkJson(where, item, `${path}[${i}]`);
+      checkJson(where, item, `${path}[${i}]`, depth + 1);
     });
     return;
   }
   if (typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
-    for (const [key, item] of Object.entries(value)) if (item !== undefined) checkJson(where, item, `${path}.${key}`);
+    for (const [key, item] of Object.entries(value)) if (item !== undefined) checkJson(where, item, `${path}.${key}`, depth + 1);
     return;
   }
   throw new MinibatchError(

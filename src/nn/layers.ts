@@ -1,5 +1,5 @@
 // The library's own layers: parameters and a forward pass each, no gradients.
-import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError, requireOptions, ShapeError } from "../errors.ts";
 import type { Value } from "../ops/define.ts";
 import { linear } from "../ops/linalg.ts";
 import { batchNormInference, batchNorm as batchNormOp, layerNorm as layerNormOp } from "../ops/normalization.ts";
@@ -24,7 +24,7 @@ function like(x: Tensor, rows: Value): Tensor {
  * comes in as f32. Later examples of another shape are a ShapeError.
  */
 export function input(options: { shape: Shape; dtype?: "f32" | "f64" | "i32" | "u8" | undefined; name?: string | undefined }): Layer {
-  checkOptions("input", options, ["shape", "dtype", "name"]);
+  requireOptions("input", options, ["shape", "dtype", "name"]);
   const { shape } = options;
   checkShape("input", shape);
   const { name } = options;

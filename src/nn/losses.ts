@@ -1,7 +1,7 @@
 // Losses, callable as loss(output, y): the mean over the batch as a scalar tensor. They also say what they accept as
 // labels and what turns a model's outputs into probabilities. Knows no training loop.
 import type { TypedArray } from "../dtype.ts";
-import { checkNumber, checkOptions, MinibatchError, ShapeError } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
 import { Value } from "../ops/define.ts";
 import { cast } from "../ops/elementwise.ts";
 import { classificationErrors, sigmoidCrossEntropy, softmaxCrossEntropy } from "../ops/loss.ts";
@@ -217,6 +217,6 @@ export function lossDefinition(where: string, loss: unknown): LossDefinition {
   if (typeof loss === "function" && typeof (loss as Partial<LossDefinition>).checkLabels === "function") return loss as LossDefinition;
   const hint = typeof loss === "function" && loss.name in losses ? `; call it: ${loss.name}()` : "";
   throw new MinibatchError(
-    `${where}: loss must be a loss such as crossEntropy() or meanSquaredError(), got ${typeof loss === "function" ? `the function ${loss.name || "(anonymous)"}` : String(loss)}${hint}`,
+    `${where}: loss must be a loss such as crossEntropy() or meanSquaredError(), got ${typeof loss === "function" ? `the function ${loss.name || "(anonymous)"}` : describe(loss)}${hint}`,
   );
 }

@@ -44,7 +44,16 @@ function classesOf(where: string, output: Tensor, y: Tensor): Classes {
 }
 
 function metric(kind: string, f: (output: Tensor, y: Tensor) => Tensor): Metric {
-  return Object.assign((output: Tensor, y: Tensor) => f(output, y), { kind });
+  const checked = (output: Tensor, y: Tensor) => {
+    for (const value of [output, y]) {
+      if (!(value instanceof Value))
+        throw new MinibatchError(
+          `metrics.${kind}: both the outputs and the labels must be tensors, got ${describe(value)}; tensor(...) makes one`,
+        );
+    }
+    return f(output, y);
+  };
+  return Object.assign(checked, { kind });
 }
 
 /** confusion[i][j]: how many examples of class i were taken for class j. f32 [k, k]. */
@@ -103,5 +112,5 @@ export const metrics = {
     return ratio(hits.mul(2), predicted.add(actual)).mean();
   }),
   /** Counts [k, k]: row = actual class, column = predicted class. */
-  confusionMatrix: confusion,
+  confusionMatrix: metric("confusionMatrix", confusion) as (output: Tensor, y: Tensor) => Tensor,
 } as const;

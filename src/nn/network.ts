@@ -2,7 +2,7 @@
 // parameters. Knows no optimizer, no data and no run.
 import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import { reachable } from "../graph/graph.ts";
-import { scoped, source, type Value } from "../ops/define.ts";
+import { scoped, source, Value } from "../ops/define.ts";
 import { checkShape, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { asTensor, type Tensor, type Variable } from "../tensor.ts";
 import { checkInit, type Init, initFor, init as inits } from "./init.ts";
@@ -195,9 +195,12 @@ export class Network {
 
   #apply(i: number, x: Tensor, context: Omit<OwnContext, "activationAhead" | "next">): Tensor {
     const layer = this.layers[i] as LayerDefinition;
-    return scoped(`layer "${this.names[i]}"`, () =>
-      layer.forward(x, { ...context, activationAhead: this.#activationAhead(i), next: this.layers[i + 1]?.kind }),
-    );
+    return scoped(`layer "${this.names[i]}"`, () => {
+      const y: unknown = layer.forward(x, { ...context, activationAhead: this.#activationAhead(i), next: this.layers[i + 1]?.kind });
+      if (!(y instanceof Value))
+        throw new MinibatchError(`layer "${this.names[i]}": its function must return a tensor, got ${describe(y)}`);
+      return asTensor(y);
+    });
   }
 
   #activationAhead(i: number): string | undefined {

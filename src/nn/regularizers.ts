@@ -1,6 +1,6 @@
 // Regularisers of the course: terms of the cost over the weights (never biases, gamma or beta), divided by the batch's
 // size m. They are traced over whole segments. Decoupled weight decay is adamW's.
-import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError, requireOptions } from "../errors.ts";
 import type { Value } from "../ops/define.ts";
 import { abs, add, mul } from "../ops/elementwise.ts";
 import { sum, sumSquares } from "../ops/reduce.ts";
@@ -34,7 +34,7 @@ export function l1(lambda: number): Regularizer {
 
 /** Both: J gains l1/m ||W||_1 + l2/(2m) ||W||_F^2. Zou and Hastie 2005. */
 export function elasticNet(options: { l1: number; l2: number }): Regularizer {
-  checkOptions("elasticNet", options, ["l1", "l2"]);
+  requireOptions("elasticNet", options, ["l1", "l2"]);
   return {
     kind: "elasticNet",
     l1: checkNumber("elasticNet", "l1", options?.l1, { min: 0 }),

@@ -2,7 +2,7 @@
 import { MinibatchError } from "../errors.ts";
 import { div } from "../ops/elementwise.ts";
 import { asTensor } from "../tensor.ts";
-import type { Init } from "./init.ts";
+import { type Init, init as inits } from "./init.ts";
 import { type Layer, makeLayer } from "./layer.ts";
 
 function given(values: ArrayLike<number>): Init {
@@ -18,9 +18,10 @@ function given(values: ArrayLike<number>): Init {
 
 /** y = (x - mean) / deviation per feature, or with `inverse` y = x deviation + mean. */
 export function standardizationLayer(mean: ArrayLike<number>, deviation: ArrayLike<number>, inverse = false): Layer {
-  const forward = given(mean);
-  const spread = given(deviation);
-  const n = mean.length;
+  return affineLayer(mean.length, given(mean), given(deviation), inverse);
+}
+
+function affineLayer(n: number, shift: Init, spread: Init, inverse: boolean): Layer {
   return makeLayer(
     "standardization",
     undefined,
@@ -29,7 +30,7 @@ export function standardizationLayer(mean: ArrayLike<number>, deviation: ArrayLi
       if (features.reduce((product, size) => product * size, 1) !== n) {
         throw new MinibatchError(`standardize: the scaler was fitted on ${n} features, the layer's input has shape [${x.shape}]`);
       }
-      const center = state("mean", features, { init: forward });
+      const center = state("mean", features, { init: shift });
       const scale = state("deviation", features, { init: spread });
       // A product with the inverse, which is as many divisions as there are features: simplify makes one pass of it.
       return inverse ? x.mul(scale).add(center) : x.sub(center).mul(asTensor(div(1, scale)));
@@ -43,5 +44,5 @@ export function standardizationFromFile(options: Readonly<Record<string, unknown
   const size = Number(options.size);
   if (!Number.isInteger(size) || size < 0 || size > 2 ** 24)
     throw new MinibatchError(`loadModel: standardization: size must be a whole number, got ${String(options.size)}`, "FILE");
-  return standardizationLayer(new Float64Array(size), new Float64Array(size).fill(1), options.inverse === true);
+  return affineLayer(size, inits.zeros(), inits.ones(), options.inverse === true);
 }

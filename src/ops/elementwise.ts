@@ -170,7 +170,7 @@ export const reluGradientOp = defineOp<None>({
 
 export function cast(x: Value, dtype: DType): Value {
   tensor("cast", x);
-  if (!Object.hasOwn(dtypeCode, dtype)) {
+  if (typeof dtype !== "string" || !Object.hasOwn(dtypeCode, dtype)) {
     throw new MinibatchError(`cast: dtype must be one of ${Object.keys(dtypeCode).join(", ")}, got ${describe(dtype)}`);
   }
   return x.dtype === dtype ? x.snapshot() : apply1(castOp, [x], { to: dtypeCode[dtype] });

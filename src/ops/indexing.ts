@@ -1,7 +1,7 @@
 // Ops that pick by index: gather and its gradient, one-hot rows, and the rows of a data set for the steps of a run.
 // An index out of range is an error of the run, since indices are data. Negative indices are out of range.
 import { type DType, dtypeCode } from "../dtype.ts";
-import { checkNumber, MinibatchError, ShapeError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError, ShapeError } from "../errors.ts";
 import { resolveAxis, show, sizeOf } from "../shape.ts";
 import { apply1, defineOp, type Value, type ValueType, type View } from "./define.ts";
 import { cast } from "./elementwise.ts";
@@ -206,12 +206,15 @@ export function gather(x: Value, indices: Value, axis = 0): Value {
 
 export function scatterAdd(indices: Value, dy: Value, size: number, axis = 0): Value {
   return apply1(scatterAddOp, [indicesOf("scatterAdd", indices), dy], {
-    axis,
+    axis: checkNumber("scatterAdd", "axis", axis, { min: 0, whole: true }),
     size: checkNumber("scatterAdd", "size", size, { min: 0, whole: true }),
   });
 }
 
 export function oneHot(indices: Value, depth: number, dtype: DType = "f32"): Value {
+  if (typeof dtype !== "string" || !Object.hasOwn(dtypeCode, dtype)) {
+    throw new MinibatchError(`oneHot: dtype must be one of ${Object.keys(dtypeCode).join(", ")}, got ${describe(dtype)}`);
+  }
   return apply1(oneHotOp, [indicesOf("oneHot", indices)], {
     depth: checkNumber("oneHot", "depth", depth, { min: 1, whole: true }),
     dtype: dtypeCode[dtype],

@@ -7,6 +7,7 @@ import { apply, apply1, defineOp, type OpDefinition, type Sample, type Value, ty
 import { abs, add, cast, div, equal, exp, log, mul, neg, relu, sigmoid, sub } from "./elementwise.ts";
 import { oneHot } from "./indexing.ts";
 import { reshape, transpose } from "./movement.ts";
+import { tensor } from "./operand.ts";
 import { argMax, max, sum } from "./reduce.ts";
 import { named, requireFloats, requireMatrix, requireShape, tooLarge } from "./rules.ts";
 
@@ -117,7 +118,7 @@ function plainLogSoftmax(x: Value): Value {
 
 /** Applies an op of the last axis along another one, by exchanging the two before and after. */
 function along(axis: number, x: Value, name: string, f: (x: Value) => Value): Value {
-  if (x.rank === 0) return f(x);
+  if (tensor(name, x).rank === 0) return f(x);
   const last = x.rank - 1;
   const chosen = resolveAxis(name, axis, x.rank);
   if (chosen === last) return f(x);

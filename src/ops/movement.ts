@@ -205,6 +205,8 @@ export function slice(x: Value, begin: readonly number[], size: readonly number[
   const { shape } = tensor("slice", x);
   if (!Array.isArray(begin) || !Array.isArray(size))
     throw new ShapeError(`slice: begin and size must be lists, got ${describe(begin)} and ${describe(size)}`);
+  if ([...begin, ...size].some((n) => !Number.isInteger(n)))
+    throw new ShapeError(`slice: begin and size must be whole numbers, got ${show(begin)} and ${show(size)}`);
   if (begin.length !== size.length || begin.length > shape.length) {
     throw new ShapeError(
       `slice: begin and size must be of one length, at most the rank, got ${show(begin)} and ${show(size)} for ${show(shape)}`,
@@ -251,6 +253,8 @@ export const padOp = defineOp<{ before: Sizes; after: Sizes; value: number }>({
 });
 
 export function pad(x: Value, before: readonly number[], after: readonly number[], value = 0): Value {
+  if (!Array.isArray(before) || !Array.isArray(after))
+    throw new ShapeError(`pad: before and after must be lists, got ${describe(before)} and ${describe(after)}`);
   return apply1(padOp, [tensor("pad", x)], { before: [...before], after: [...after], value: checkNumber("pad", "value", value) });
 }
 

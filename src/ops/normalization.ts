@@ -1,7 +1,7 @@
 // Batch and layer normalisation with their gradients: fused ops over a matrix [m, n].
 // Knows no parameters, no running statistics and no training flag: layers and their state live above.
 import type { NumberArray } from "../dtype.ts";
-import { ShapeError } from "../errors.ts";
+import { checkNumber, requireOptions, ShapeError } from "../errors.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, apply1, defineOp, type OpDefinition, type Value, type ValueType, type View } from "./define.ts";
 import { add, div, mul, neg, relu, reluGradient, sqrt, square, sub } from "./elementwise.ts";
@@ -379,7 +379,9 @@ const layerNormOp = defineOp<LayerNormAttributes>({
 
 /** Normalises each row. Source: Ba, Kiros and Hinton, arXiv 1607.06450. */
 export function layerNorm(x: Value, gamma: Value, beta: Value, options: LayerNormAttributes): { y: Value; mean: Value; variance: Value } {
-  const [y, mean, variance] = apply(layerNormOp, [x, gamma, beta], { epsilon: options.epsilon }) as [Value, Value, Value];
+  requireOptions("layerNorm", options, ["epsilon"]);
+  const epsilon = checkNumber("layerNorm", "epsilon", options.epsilon, { min: 0 });
+  const [y, mean, variance] = apply(layerNormOp, [x, gamma, beta], { epsilon }) as [Value, Value, Value];
   return { y, mean, variance };
 }
 

@@ -2,7 +2,7 @@
 // hand (apply, minimize) it keeps its state per variable. Knows no model and no training loop.
 import { compile } from "../compile.ts";
 import { type FloatType, isFloat, newArray } from "../dtype.ts";
-import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError, requireOptions, ShapeError } from "../errors.ts";
 import { Value } from "../ops/define.ts";
 import { clip } from "../ops/elementwise.ts";
 import { reshape } from "../ops/movement.ts";
@@ -174,14 +174,14 @@ function beta(kind: string, name: string, value: number | undefined, fallback: n
 
 /** Gradient descent: W := W - a dW. Stochastic or not is a matter of `batchSize`. Throws where learningRate is not above 0. */
 export function sgd(options: OptimizerOptions): Optimizer {
-  checkOptions("sgd", options, common);
+  requireOptions("sgd", options, common);
   return new OptimizerRecipe(sgdRule(), options, {});
 }
 
 type MomentumOptions = OptimizerOptions & { beta?: number | undefined; dampening?: "course" | "none" | undefined };
 
 function withMomentum(kind: string, options: MomentumOptions, nesterov: boolean): Optimizer {
-  checkOptions(kind, options, [...common, "beta", "dampening"]);
+  requireOptions(kind, options, [...common, "beta", "dampening"]);
   const b = beta(kind, "beta", options.beta, 0.9);
   const { dampening = "course" } = options;
   if (dampening !== "course" && dampening !== "none")
@@ -211,7 +211,7 @@ export function nesterov(options: MomentumOptions): Optimizer {
  * has epsilon under the root: `epsilon: { value: 1e-8, inside: true }`. PyTorch's alpha is this beta2, by default 0.99. Tieleman and Hinton 2012.
  */
 export function rmsprop(options: OptimizerOptions & { beta2?: number | undefined; epsilon?: Epsilon | undefined }): Optimizer {
-  checkOptions("rmsprop", options, [...common, "beta2", "epsilon"]);
+  requireOptions("rmsprop", options, [...common, "beta2", "epsilon"]);
   const settings = { beta2: beta("rmsprop", "beta2", options.beta2, 0.9), ...epsilonOf("rmsprop", options.epsilon, 1e-8) };
   return new OptimizerRecipe(rmspropRule(settings), options, settings);
 }
@@ -253,7 +253,7 @@ export function adamW(options: AdamOptions & { weightDecay?: number | undefined 
 
 /** S := S + dW^2; W := W - a dW / (sqrt(S) + epsilon); S starts at 0 and never falls, epsilon 1e-10. Duchi, Hazan and Singer 2011. */
 export function adagrad(options: OptimizerOptions & { epsilon?: Epsilon | undefined }): Optimizer {
-  checkOptions("adagrad", options, [...common, "epsilon"]);
+  requireOptions("adagrad", options, [...common, "epsilon"]);
   const settings = epsilonOf("adagrad", options.epsilon, 1e-10);
   return new OptimizerRecipe(adagradRule(settings), options, settings);
 }

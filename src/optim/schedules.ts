@@ -1,5 +1,5 @@
 // Learning-rate schedules: pure functions of where a run stands, so that they can be plotted before they are used.
-import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError, requireOptions } from "../errors.ts";
 
 /** Where a run stands: steps and epochs count from 1. */
 export interface At {
@@ -34,7 +34,7 @@ function positive(where: string, name: string, value: unknown): number {
 export const schedule = {
   /** initial / (1 + decayRate n), decayRate from 0, n the number of the epoch from 1: the course's form, whose first rate is already decayed once. */
   inverseTime(o: Per & { initial: number; decayRate: number }): Schedule {
-    checkOptions("schedule.inverseTime", o, ["per", "initial", "decayRate"]);
+    requireOptions("schedule.inverseTime", o, ["per", "initial", "decayRate"]);
     const initial = positive("schedule.inverseTime", "initial", o.initial);
     const decayRate = checkNumber("schedule.inverseTime", "decayRate", o.decayRate, { min: 0 });
     const t = counter("schedule.inverseTime", o.per);
@@ -42,7 +42,7 @@ export const schedule = {
   },
   /** initial base^n, n the number of the epoch from 1; the course's base is 0.95. PyTorch's ExponentialLR starts at initial: its rates are these divided by base. */
   exponential(o: Per & { initial: number; base: number }): Schedule {
-    checkOptions("schedule.exponential", o, ["per", "initial", "base"]);
+    requireOptions("schedule.exponential", o, ["per", "initial", "base"]);
     const initial = positive("schedule.exponential", "initial", o.initial);
     const base = checkNumber("schedule.exponential", "base", o.base, { above: 0, max: 1 });
     const t = counter("schedule.exponential", o.per);
@@ -50,7 +50,7 @@ export const schedule = {
   },
   /** k initial / sqrt(n), n the number of the epoch from 1; k is 1 by default. */
   squareRoot(o: Per & { initial: number; k?: number | undefined }): Schedule {
-    checkOptions("schedule.squareRoot", o, ["per", "initial", "k"]);
+    requireOptions("schedule.squareRoot", o, ["per", "initial", "k"]);
     const initial = positive("schedule.squareRoot", "initial", o.initial);
     const k = positive("schedule.squareRoot", "k", o.k ?? 1);
     const t = counter("schedule.squareRoot", o.per);
@@ -58,7 +58,7 @@ export const schedule = {
   },
   /** initial factor^floor((n - 1) / every), factor in (0, 1]: stays for `every` epochs (or steps), then falls by the factor; the course's discrete staircase. */
   staircase(o: Per & { initial: number; factor: number; every: number }): Schedule {
-    checkOptions("schedule.staircase", o, ["per", "initial", "factor", "every"]);
+    requireOptions("schedule.staircase", o, ["per", "initial", "factor", "every"]);
     const initial = positive("schedule.staircase", "initial", o.initial);
     const factor = checkNumber("schedule.staircase", "factor", o.factor, { above: 0, max: 1 });
     const every = checkNumber("schedule.staircase", "every", o.every, { whole: true, min: 1 });
@@ -67,7 +67,7 @@ export const schedule = {
   },
   /** The rate of the last entry [from, rate] whose `from` (an epoch or step, from 1) is reached. */
   piecewise(o: Per & { rates: readonly (readonly [from: number, rate: number])[] }): Schedule {
-    checkOptions("schedule.piecewise", o, ["per", "rates"]);
+    requireOptions("schedule.piecewise", o, ["per", "rates"]);
     const { rates } = o;
     if (!Array.isArray(rates) || rates.length === 0)
       throw new MinibatchError(`schedule.piecewise: rates must be a list of [from, rate], got ${describe(rates)}`);
@@ -83,7 +83,7 @@ export const schedule = {
   },
   /** Half a cosine from initial to final (default 0) over `over` epochs or steps, then final. Loshchilov and Hutter 2017. */
   cosine(o: Per & { initial: number; final?: number | undefined; over: number }): Schedule {
-    checkOptions("schedule.cosine", o, ["per", "initial", "final", "over"]);
+    requireOptions("schedule.cosine", o, ["per", "initial", "final", "over"]);
     const initial = positive("schedule.cosine", "initial", o.initial);
     const final = checkNumber("schedule.cosine", "final", o.final ?? 0, { min: 0 });
     const over = checkNumber("schedule.cosine", "over", o.over, { whole: true, min: 1 });
@@ -92,7 +92,7 @@ export const schedule = {
   },
   /** Rises evenly to the first rate of `then` over `over` epochs or steps, then goes on with `then` from its beginning. Goyal et al. 2017. */
   warmup(o: Per & { over: number; then: number | Schedule }): Schedule {
-    checkOptions("schedule.warmup", o, ["per", "over", "then"]);
+    requireOptions("schedule.warmup", o, ["per", "over", "then"]);
     const over = checkNumber("schedule.warmup", "over", o.over, { whole: true, min: 1 });
     const next = typeof o.then === "function" ? o.then : positive("schedule.warmup", "then", o.then);
     const t = counter("schedule.warmup", o.per);

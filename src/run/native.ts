@@ -22,7 +22,7 @@ class NativeLoaded implements LoadedProgram {
     this.program = program;
     this.#addon = addon;
     const { names, code } = encode(program);
-    const compiled = addon.compile(names, code);
+    const compiled = this.#guard(() => addon.compile(names, code));
     this.#handle = compiled.program;
     this.#unsupported = compiled.unsupported;
     this.#constants = constantBytes(program);
@@ -94,6 +94,8 @@ class NativeLoaded implements LoadedProgram {
 function runError(message: string, program: Program): MinibatchError {
   const index = /\(instruction (\d+)\)/.exec(message)?.[1];
   const scope = index === undefined ? undefined : program.instructions[Number(index)]?.scope;
+  // What the machine has run out of is no bug of ours.
+  if (/^(memory|threads): /.test(message)) return new MinibatchError(message);
   if (index === undefined) return internal(message);
   return new MinibatchError(scope ? message.replace(/\(instruction \d+\)/, `(instruction ${index}, ${scope})`) : message);
 }

@@ -1,6 +1,6 @@
 // Predictions: rows in, outputs out, by programs kept per number of rows. Knows no training.
 import { newArray, type TypedArray } from "../dtype.ts";
-import { MinibatchError, ShapeError } from "../errors.ts";
+import { describe, MinibatchError, ShapeError } from "../errors.ts";
 import type { LossDefinition } from "../nn/losses.ts";
 import type { Network, Structure } from "../nn/network.ts";
 import type { Weights } from "../nn/weights.ts";
@@ -10,7 +10,7 @@ import { inspected } from "../run/evaluate.ts";
 import type { LoadedProgram } from "../run/executor.ts";
 import { Memory } from "../run/memory.ts";
 import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
-import { fromArray, readNumbers, type Tensor, type TensorLike } from "../tensor.ts";
+import { checkAttached, fromArray, isTypedArray, readNumbers, type Tensor, type TensorLike } from "../tensor.ts";
 import { type PredictAs, type PredictionProgram, predictionProgram } from "./programs.ts";
 
 /** Rows of one step; more are predicted in several. */
@@ -29,8 +29,9 @@ export interface Rows {
 
 /** Reads raw numbers, typed arrays or tensors: one row or many. */
 export function rowsOf(where: string, x: TensorLike, inputShape: Shape): Rows {
+  if (isTypedArray(x)) checkAttached(where, x);
   const { data, shape } =
-    x instanceof Float32Array && inputShape.length === 1 && x.length === inputShape[0]
+    isTypedArray(x) && x instanceof Float32Array && inputShape.length === 1 && x.length === inputShape[0]
       ? { data: x, shape: inputShape }
       : readNumbers(where, x);
   if (sameShape(shape, inputShape)) return { data, count: 1, single: true };
@@ -67,7 +68,7 @@ export class Predictor {
 
   #check(as: unknown, loss: LossDefinition | undefined): PredictAs {
     if (as !== "outputs" && as !== "probabilities" && as !== "classes")
-      throw new MinibatchError(`predict: as must be "outputs", "probabilities" or "classes", got ${JSON.stringify(as)}`);
+      throw new MinibatchError(`predict: as must be "outputs", "probabilities" or "classes", got ${describe(as)}`);
     if (as !== "outputs" && loss?.task === "regression")
       throw new MinibatchError(`predict: a model trained with ${loss.kind} has no ${as}; use { as: "outputs" }`);
     if (as === "probabilities" && !loss)

@@ -131,4 +131,68 @@ export const tensors: readonly Mistake[] = [
     make: () => compile((a) => a.neg())(untyped(3)),
     says: /^a compiled function: argument 1 must be a tensor, got 3/,
   },
+  {
+    what: "an array that holds itself",
+    make: () => {
+      const list: unknown[] = [];
+      list.push(list);
+      return tensor(untyped(list));
+    },
+    says: /^tensor: at most 6 axes, got arrays nested deeper$/,
+    kind: ShapeError,
+  },
+  {
+    what: "an array with holes",
+    make: () => tensor(untyped(Object.assign([1], { 5: 2 }))),
+    says: /^tensor: every element must be a number, got undefined at \[1\]$/,
+    kind: ShapeError,
+  },
+  {
+    what: "an array of holes",
+    make: () => tensor(untyped(new Array(3))),
+    says: /^tensor: every element must be a number, got undefined at \[0\]$/,
+    kind: ShapeError,
+  },
+  {
+    what: "a view of memory that was transferred away",
+    make: () => {
+      const rows = new Uint32Array(4);
+      structuredClone(rows.buffer, { transfer: [rows.buffer] });
+      return tensor(rows);
+    },
+    says: /^tensor: the array's memory was transferred away \(detached\) or shrunk; pass a copy$/,
+  },
+  {
+    what: "sizes without end beside a 0",
+    make: () => zeros([2 ** 40, 0]),
+    says: /^full: at most 2\^32 elements, got \[1099511627776, 0\]$/,
+    kind: ShapeError,
+  },
+  {
+    what: "a shape of symbols",
+    make: () => zeros(untyped([Symbol("x")])),
+    says: /^full: sizes must be whole numbers from 0 on, got \[Symbol\(x\)\]$/,
+    kind: ShapeError,
+  },
+  {
+    what: "an axis of another kind",
+    make: () => zeros([2, 2]).softmax(untyped({})),
+    says: /^softmax: axis must be a whole number, got/,
+    kind: ShapeError,
+  },
+  {
+    what: "numbers in an unknown dtype",
+    make: () => zeros([2]).data(untyped("f16")),
+    says: /^data: dtype must be one of f32, f64, i32, u8, got "f16"$/,
+  },
+  {
+    what: "an optimizer without options",
+    make: () => sgd(untyped(undefined)),
+    says: /^sgd: options must be an object with learningRate, .* got undefined$/,
+  },
+  {
+    what: "gradients by what is no tensor",
+    make: () => gradients(scalar(1), untyped(["w"])),
+    says: /^gradients: the cost and what it is differentiated by must be tensors, got "w"$/,
+  },
 ];
