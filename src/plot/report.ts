@@ -53,14 +53,8 @@ function classNames({ classes }: Dataset, count: number): string[] {
 
 /** The class of each row, of labels [m], [m, 1] or one-hot rows [m, k]. */
 function labelsOf(y: Tensor): number[] {
-  const values = y.data("f64");
-  const k = y.rank === 2 ? y.size(1) : 1;
-  if (k === 1) return [...values];
-  return Array.from({ length: y.size(0) }, (_, i) => {
-    let best = 0;
-    for (let j = 1; j < k; j++) if ((values[i * k + j] as number) > (values[i * k + best] as number)) best = j;
-    return best;
-  });
+  const classes = y.rank === 2 && y.size(1) > 1 ? y.argMax(-1) : y;
+  return [...classes.data("f64")];
 }
 
 interface Classified {
