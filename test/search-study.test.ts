@@ -232,9 +232,9 @@ describe("the end of a study", () => {
     const path = file("interrupted.jsonl");
     const child = fileURLToPath(new URL("./search-child.ts", import.meta.url));
     const text = await new Promise<string>((done) => {
-      const args = ["--import", "tsx", child, path, "1", "30", "20"];
+      const args = ["--import", "tsx", child, path, "1", "300", "20"];
       const process_ = execFile(process.execPath, args, (_, out, errors) => done(out + errors));
-      process_.stdout?.on("data", () => setTimeout(() => process_.kill("SIGINT"), 300));
+      process_.stdout?.once("data", () => setTimeout(() => process_.kill("SIGINT"), 300));
     });
     expect(text).toMatch(/study: interrupted \(SIGINT\); everything is recorded, and the same call goes on from here/);
     const entries = entriesOf(path);
