@@ -173,7 +173,7 @@ export function checkAugmentations(where: string, list: unknown): Augmentations 
       const [h, w, ...channels] = shape;
       if (h === undefined || w === undefined || channels.length > 1) {
         throw new ShapeError(
-          `${at}: images must be [m, height, width] or [m, height, width, channels], got x of shape ${show(["m", ...shape] as never)}; dataset(x.reshape([m, 28, 28]), y) makes images of rows, and flatten() as the model's first layer rows of images`,
+          `${at}: images must be [m, height, width] or [m, height, width, channels], got x of shape [${["m", ...shape].join(", ")}]; dataset(x.reshape([m, 28, 28]), y) makes images of rows, and flatten() as the model's first layer rows of images`,
         );
       }
       return [...steps.reduce<Size>((size, step) => step.sizeAfter(at, size), [h, w]), ...channels];

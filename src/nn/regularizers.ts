@@ -37,7 +37,7 @@ export function elasticNet(options: { l1: number; l2: number }): Regularizer {
   requireOptions("elasticNet", options, ["l1", "l2"]);
   return {
     kind: "elasticNet",
-    l1: checkNumber("elasticNet", "l1", options?.l1, { min: 0 }),
+    l1: checkNumber("elasticNet", "l1", options.l1, { min: 0 }),
     l2: checkNumber("elasticNet", "l2", options.l2, { min: 0 }),
   } as RegularizerDefinition;
 }

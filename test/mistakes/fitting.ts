@@ -28,7 +28,11 @@ import {
 import { built, type Mistake, net, options, train, untyped, x } from "./mistake.ts";
 
 export const fitting: readonly Mistake[] = [
-  { what: "an elastic net of nothing", make: () => elasticNet(untyped(undefined)), says: /^elasticNet: l1 must be .*got undefined$/ },
+  {
+    what: "an elastic net of nothing",
+    make: () => elasticNet(untyped(undefined)),
+    says: /^elasticNet: options must be an object with l1, l2, got undefined/,
+  },
   {
     what: "images without flatten",
     make: () => net().fit(dataset(zeros([4, 3, 2]), zeros([4])), options),
