@@ -15,6 +15,8 @@ export type TypedArray = TypedArrayOf[DType];
 
 /** The same on any buffer: what kernels read and write, shared memory included. */
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** A list of numbers, or a typed array as `tensor.data()` gives it. */
+export type Numbers = readonly number[] | NumberArray;
 
 const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 

@@ -421,8 +421,12 @@ export async function loadModel(
   return new SequentialModel(network, weights, trained);
 }
 
-/** The network behind a model, for gradient checks and diagnosis. */
-export function insideOf(where: string, model: unknown): { network: Network; weights: Weights | undefined } {
+/** The network behind a model, for gradient checks and diagnosis; `expected` is what an error asks for. */
+export function insideOf(
+  where: string,
+  model: unknown,
+  expected = "a model such as sequential([...]) makes",
+): { network: Network; weights: Weights | undefined } {
   if (model instanceof SequentialModel) return model.inside();
-  throw new MinibatchError(`${where}: expected a model such as sequential([...]) makes, got ${describe(model)}`);
+  throw new MinibatchError(`${where}: expected ${expected}, got ${describe(model)}`);
 }

@@ -1,5 +1,5 @@
 // Plain statistics of series and tensors, in double precision: moving averages, norms, hardmax.
-import { newArray } from "./dtype.ts";
+import { type Numbers, newArray } from "./dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, ShapeError } from "./errors.ts";
 import { show } from "./shape.ts";
 import { checkAttached, fromArray, isTypedArray, readNumbers, type Tensor, type TensorLike } from "./tensor.ts";
@@ -29,7 +29,7 @@ function weighted(values: readonly number[], weights: readonly number[]): number
  * stats.movingAverage([1, 2, 3, 4], 2); // [1.5, 2.5, 3.5]
  * ```
  */
-export function movingAverage(values: readonly number[], window: number): number[] {
+export function movingAverage(values: Numbers, window: number): number[] {
   const series = checkSeries("stats.movingAverage", values);
   checkNumber("stats.movingAverage", "window", window, { whole: true, min: 1, max: Math.max(1, series.length) });
   return weighted(series, new Array<number>(window).fill(1));
@@ -43,7 +43,7 @@ export function movingAverage(values: readonly number[], window: number): number
  * stats.weightedMovingAverage([1, 2, 3], 2); // [(2*2 + 1)/3, (2*3 + 2)/3]
  * ```
  */
-export function weightedMovingAverage(values: readonly number[], weights: number | readonly number[]): number[] {
+export function weightedMovingAverage(values: Numbers, weights: number | Numbers): number[] {
   const where = "stats.weightedMovingAverage";
   const series = checkSeries(where, values);
   const longest = Math.max(1, series.length);
@@ -71,7 +71,7 @@ export function weightedMovingAverage(values: readonly number[], weights: number
  * stats.exponentiallyWeightedAverage([40, 49], { beta: 0.98, biasCorrection: true }); // [40, 44.54...]
  * ```
  */
-export function exponentiallyWeightedAverage(values: readonly number[], options: AverageOptions): number[] {
+export function exponentiallyWeightedAverage(values: Numbers, options: AverageOptions): number[] {
   const where = "stats.exponentiallyWeightedAverage";
   const series = checkSeries(where, values);
   const running = new RunningAverage(where, options);

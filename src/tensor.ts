@@ -466,6 +466,7 @@ export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V
 
 /** Scales all of them by one factor, min(1, max / norm), so that their common Euclidean norm is at most `max` (above 0). Pascanu, Mikolov and Bengio 2013. */
 export function clipByGlobalNorm<const G extends readonly Tensor[]>(list: G, max: number): { -readonly [K in keyof G]: Tensor } {
+  if (!Array.isArray(list)) throw new MinibatchError(`clipByGlobalNorm: expected an array of tensors, got ${describe(list)}`);
   checkNumber("clipByGlobalNorm", "max", max, { above: 0 });
   if (!Array.isArray(list)) throw new MinibatchError(`clipByGlobalNorm: expected an array of tensors, got ${describe(list)}`);
   const [first, ...rest] = list.map((g) => sumSquares(g));

@@ -129,6 +129,14 @@ describe("the examples of the API", () => {
   });
 });
 
+describe("the examples of the course's pages", () => {
+  it("a run is nudged and taken back", { timeout: 300_000 }, async () => {
+    const { interventions, last } = await import("./api/steering.ts");
+    expect(interventions.map(({ what }) => what)).toEqual(["mark", "set", "revert"]);
+    expect(last.epoch).toBe(40);
+  });
+});
+
 describe("the examples of pictures", () => {
   it("draw and write what they say", { timeout: 300_000 }, async () => {
     const { curves } = await import("./api/plot.ts");
@@ -144,11 +152,12 @@ describe("the documents", () => {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => readFileSync(file, "utf8"));
 
-  for (const document of ["README.md", "docs/guide.md", "docs/search.md"]) {
+  const pages = readdirSync(join(root, "docs/course")).filter((file) => file.endsWith(".md"));
+  for (const document of ["README.md", "docs/guide.md", "docs/search.md", ...pages.map((page) => `docs/course/${page}`)]) {
     const text = readFileSync(join(root, document), "utf8");
     const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1] as string);
     it(`${document} shows only code that runs in test/api or examples`, () => {
-      expect(blocks.length).toBeGreaterThan(0);
+      if (!document.startsWith("docs/course/")) expect(blocks.length).toBeGreaterThan(0);
       for (const block of blocks)
         expect(
           sources.some((source) => source.includes(block.trimEnd())),

@@ -267,7 +267,7 @@ describe("gradientHealth of a model", () => {
   it("says what it wants", () => {
     const untyped = (value: unknown) => value as never;
     const model = net();
-    expect(() => gradientHealth(untyped(3))).toThrow(/^gradientHealth: expected a model such as sequential\(\[\.\.\.\]\) makes, got 3$/);
+    expect(() => gradientHealth(untyped(3))).toThrow(/^gradientHealth: expected a model or what model\.fit returned, got 3$/);
     expect(() => gradientHealth(model, untyped(undefined))).toThrow(/^gradientHealth: a model needs \{ x, y, loss \} to be looked at$/);
     expect(() => gradientHealth(model, untyped({ ...given, los: 1 }))).toThrow(/unknown option "los", did you mean "loss"\?$/);
     expect(() => gradientHealth(model, { ...given, loss: untyped(crossEntropy) })).toThrow(/^gradientHealth: loss .*crossEntropy/);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adam, binaryCrossEntropy, crossEntropy, dataset, dense, flatten, l2, meanSquaredError, metrics, randomNormal, relu, schedule, sequential, sgd, type Tensor, tensor } from "minibatch"; // biome-ignore format: one line
+import { crop, distort, flip, rotate, zoom } from "minibatch/data";
 import { confusionMatrix } from "minibatch/plot";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeReport } from "../src/plot/report.ts";
@@ -54,7 +55,7 @@ describe("run.report", () => {
     expect(html).toContain("adam(learningRate: 0.01, beta1: 0.9");
     expect(html).toContain("standardization_1");
     expect(html).toContain(`in epoch ${history.best.epoch}`);
-    expect(html).toMatch(/Verdict: (good fit|high bias|high variance|high bias and high variance|cannot tell) \(/);
+    expect(html).toMatch(/Verdict: ((good fit|high bias|high variance|high bias and high variance) \(confidence \d|cannot tell\.)/);
     expect(html).toContain("Verdict: healthy");
   });
 
@@ -129,6 +130,21 @@ describe("run.report", () => {
     }
     expect(seen).toBe(4);
     expect(readFileSync(file, "utf8")).toContain("4 epochs and 4 steps");
+  });
+
+  it("tells augmentations as they were called, and which options of fit were not used", async () => {
+    const images = dataset(randomNormal([4, 4, 4], { seed: 5 }), [0, 1, 0, 1]);
+    const augment = [crop({ size: [4, 4], pad: 1 }), rotate({ degrees: 10 }), zoom({ by: 0.1 }), flip(), distort({ alpha: 8, sigma: 3 })];
+    const run = sequential([flatten(), dense(2)]).fit(images, { loss: crossEntropy(), optimizer: adam(), epochs: 1, augment });
+    const html = await reported(run);
+    expect(html).toContain(
+      "[crop(size: [4, 4], pad: 1), rotate(degrees: 10), zoom(by: 0.1), flip(probability: 0.5), distort(alpha: 8, sigma: 3)]",
+    );
+    const unused = html.match(/not used<\/td><td>([^<]*)/)?.[1]?.split(", ") ?? [];
+    expect(unused).toContain("regularizer");
+    const misspelled = { loss: crossEntropy(), optimizer: adam(), epochs: 1, nothing: 1 };
+    const error = await (async () => sequential([dense(2)]).fit(images, misspelled))().then(() => "", (e: Error) => e.message); // biome-ignore format: short
+    for (const name of unused) expect(error).toContain(name);
   });
 
   it("of a run that ceased to be finite", async () => {

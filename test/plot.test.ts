@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inflateSync } from "node:zlib";
-import { dense, type Landscape, landscapes, relu, sequential, type Tensor, tensor } from "minibatch";
+import { batchNorm, dense, type Landscape, landscapes, relu, sequential, stats, type Tensor, tensor, zeros } from "minibatch";
 import * as plot from "minibatch/plot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadWith } from "../src/plot/library.ts";
@@ -297,6 +297,68 @@ describe("pictures of models", () => {
     const raw = inflateSync(bytes.subarray(41, 41 + length));
     expect(raw.length).toBe(301 * 301);
     expect([...raw.subarray(301 * 299 + 1, 301 * 300)]).toEqual([...pixels.subarray(299 * 300, 300 * 300)]);
+  });
+});
+
+describe("odd inputs", () => {
+  const box = (svg: string) => Number(parseXml(svg).attributes.width);
+
+  it("lines: the smallest numbers, and all there are on a logarithm", async () => {
+    for (const svg of [
+      await plot.lines([{ name: "a", y: [0, 5e-324] }], axes),
+      await plot.lines([{ name: "a", y: [1e-320, 1e300] }], { ...axes, yScale: "log" }),
+    ]) {
+      expect(marks(labelled(svg, "markers a")[0])).toBe(2);
+      expect(labelled(svg, "line a")[0]?.children).toHaveLength(1);
+    }
+  });
+
+  it("bars: of many names only as many are written as have room", async () => {
+    const svg = await plot.bars(Array.from({ length: 200 }, (_, i) => ({ name: `bar ${i}`, value: i })), { xLabel: "x", yLabel: "y" }); // biome-ignore format: short
+    const written = texts(svg).filter((text) => text.startsWith("bar "));
+    expect(written.length).toBeGreaterThan(20);
+    expect(written.length).toBeLessThan(60);
+  });
+
+  it("images: as many columns as are asked for, all of some width", async () => {
+    const svg = await plot.images(zeros([1000, 4, 4]), { columns: 1000 });
+    const widths = elements(parseXml(svg))
+      .filter(({ name }) => name === "image")
+      .map(({ attributes }) => Number(attributes.width));
+    expect(widths).toHaveLength(1000);
+    expect(Math.min(...widths)).toBeGreaterThan(0);
+  });
+
+  it("a graph is at least as wide as its widest row", async () => {
+    const model = sequential([dense(32), batchNorm(), relu(), dense(10)]).build({ shape: [64] });
+    const svg = await plot.graph(model, { backward: true, width: 240 });
+    for (const { name, attributes } of elements(parseXml(svg))) {
+      if (name !== "rect" || attributes.x === undefined) continue;
+      // A margin of 14 pixels.
+      expect(Number(attributes.x)).toBeGreaterThan(13);
+      expect(Number(attributes.x) + Number(attributes.width)).toBeLessThan(box(svg) - 13);
+    }
+  });
+
+  it("moving averages: values are counted in whole numbers", async () => {
+    const svg = await plot.movingAverages([100.5, 101.25, 102.5, 103], { beta: 0.5 });
+    expect(texts(svg)).toEqual(expect.arrayContaining(["1", "2", "3", "4"]));
+    expect(texts(svg)).not.toContain("1.5");
+  });
+
+  it("a confusion matrix of 200 classes is small where few are confused", async () => {
+    const counts = Array.from({ length: 200 }, (_, i) => Array.from({ length: 200 }, (_, j) => (i === j ? 9 : 0)));
+    expect((await plot.confusionMatrix(counts)).length).toBeLessThan(100_000);
+  });
+
+  it("takes the numbers of a tensor as they are", async () => {
+    const values = tensor([1, 2, 3, 4]).data();
+    expect(marks(labelled(await plot.lines([{ name: "a", y: values, x: values }], axes), "markers a")[0])).toBe(4);
+    await plot.histograms([{ name: "a", values }], { xLabel: "x" });
+    await plot.movingAverages(values, { beta: 0.5 });
+    expect(stats.movingAverage(values, 2)).toEqual([1.5, 2.5, 3.5]);
+    expect(stats.weightedMovingAverage(values, 2)).toHaveLength(3);
+    expect(stats.exponentiallyWeightedAverage(values, { beta: 0.5 })).toHaveLength(4);
   });
 });
 

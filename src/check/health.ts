@@ -82,7 +82,7 @@ function measureModel(model: unknown, options: GradientHealthOptions | undefined
     throw new MinibatchError(
       `gradientHealth: expected a model or what model.fit returned, got ${describe(model)}; a run loses itself in then()`,
     );
-  const { network, weights: present } = insideOf("gradientHealth", model);
+  const { network, weights: present } = insideOf("gradientHealth", model, "a model or what model.fit returned");
   if (options === undefined || options === null) throw new MinibatchError("gradientHealth: a model needs { x, y, loss } to be looked at");
   checkOptions("gradientHealth", options, ["x", "y", "loss"]);
   const loss = lossDefinition("gradientHealth", options.loss);

@@ -21,6 +21,8 @@ const mark: unique symbol = Symbol("minibatch.augmentation");
 /** An augmentation as the library holds it. */
 interface AugmentationDefinition extends Augmentation {
   readonly [mark]: true;
+  /** As they were given, for people to read. */
+  readonly options: Readonly<Record<string, unknown>>;
   /** How many numbers from [0, 1) an image of this size takes. */
   draws(size: Size): number;
   /** The size of the results, or an error. */
@@ -43,6 +45,7 @@ export function flip(options: { probability?: number | undefined } = {}): Augmen
   const definition: AugmentationDefinition = {
     [mark]: true,
     kind: "flip",
+    options: { probability },
     draws: () => 1,
     sizeAfter: sameSize,
     apply: (x, u) => flipImages(x, reshape(u, [x.shape[0] as number]), { probability }),
@@ -65,6 +68,7 @@ export function crop(options: { size: readonly [height: number, width: number]; 
   const definition: AugmentationDefinition = {
     [mark]: true,
     kind: "crop",
+    options: { size: [height, width], pad },
     draws: () => 2,
     sizeAfter(where, [h, w]) {
       if (height > h + 2 * pad || width > w + 2 * pad) {
@@ -79,8 +83,9 @@ export function crop(options: { size: readonly [height: number, width: number]; 
   return definition;
 }
 
-function warped(kind: string, warp: { degrees: number; by: number }): AugmentationDefinition {
-  return { [mark]: true, kind, draws: () => 2, sizeAfter: sameSize, apply: (x, u) => warpImages(x, u, warp), warp };
+function warped(kind: string, options: { readonly degrees?: number; readonly by?: number }): AugmentationDefinition {
+  const warp = { degrees: 0, by: 0, ...options };
+  return { [mark]: true, kind, options, draws: () => 2, sizeAfter: sameSize, apply: (x, u) => warpImages(x, u, warp), warp };
 }
 
 /**
@@ -89,7 +94,7 @@ function warped(kind: string, warp: { degrees: number; by: number }): Augmentati
  */
 export function rotate(options: { degrees: number }): Augmentation {
   checkOptions("rotate", options, ["degrees"]);
-  return warped("rotate", { degrees: checkNumber("rotate", "degrees", options?.degrees, { min: 0, max: 180 }), by: 0 });
+  return warped("rotate", { degrees: checkNumber("rotate", "degrees", options?.degrees, { min: 0, max: 180 }) });
 }
 
 /**
@@ -98,7 +103,7 @@ export function rotate(options: { degrees: number }): Augmentation {
  */
 export function zoom(options: { by: number }): Augmentation {
   checkOptions("zoom", options, ["by"]);
-  return warped("zoom", { degrees: 0, by: checkNumber("zoom", "by", options?.by, { min: 0, below: 1 }) });
+  return warped("zoom", { by: checkNumber("zoom", "by", options?.by, { min: 0, below: 1 }) });
 }
 
 /** A Gaussian is cut off at this many deviations: 0.3% of it lie beyond. */
@@ -118,6 +123,7 @@ export function distort(options: { alpha: number; sigma: number }): Augmentation
   const definition: AugmentationDefinition = {
     [mark]: true,
     kind: "distort",
+    options: { alpha, sigma },
     draws: ([h, w]) => 2 * h * w,
     sizeAfter: sameSize,
     apply(x, u) {
@@ -167,7 +173,7 @@ export function checkAugmentations(where: string, list: unknown): Augmentations 
       const [h, w, ...channels] = shape;
       if (h === undefined || w === undefined || channels.length > 1) {
         throw new ShapeError(
-          `${at}: images must be [m, height, width] or [m, height, width, channels], got x of shape ${show(["m", ...shape] as never)}; dataset(x.reshape([m, 28, 28]), y) makes images of rows, and flatten() as the model's first layer rows of images`,
+          `${at}: images must be [m, height, width] or [m, height, width, channels], got x of shape [${["m", ...shape].join(", ")}]; dataset(x.reshape([m, 28, 28]), y) makes images of rows, and flatten() as the model's first layer rows of images`,
         );
       }
       return [...steps.reduce<Size>((size, step) => step.sizeAfter(at, size), [h, w]), ...channels];

@@ -100,7 +100,7 @@ export function crossEntropy(): Loss {
         const k = output[0] ?? 0;
         if (output.length !== 1 || k < 2)
           throw new ShapeError(
-            `${where}: crossEntropy needs one output per class, at least two, got ${show(output)} per example; binaryCrossEntropy() goes with one output`,
+            `${where}: crossEntropy needs one output per class, at least two, got ${show(output)} per example; ${output.length > 1 ? "flatten() makes rows of images" : "binaryCrossEntropy() goes with one output"}`,
           );
         if (isDense(y.shape)) {
           if (y.shape.length !== 2 || y.shape[1] !== k)

@@ -28,6 +28,14 @@ function multiples(first: number, last: number, step: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
+/** Refuses ends whose distance is no number; twice it, for they are moved outwards to ticks. */
+export function checkReach(where: string, label: string, low: number, high: number): void {
+  if (!Number.isFinite(2 * (high - low)))
+    throw new MinibatchError(
+      `${where}: the axis "${label}" cannot reach from ${low} to ${high}, their distance is beyond the largest number`,
+    );
+}
+
 export interface AxisChoice {
   readonly label: string;
   /** Starts at 0 where all values are on one side of it. */
@@ -51,16 +59,21 @@ export function numberAxis(where: string, kind: ScaleKind, values: Iterable<numb
     if (value > high) high = value;
   }
   if (low > high) throw new MinibatchError(`${where}: there is nothing to draw, no value for the axis "${choice.label}" is finite`);
-  return kind === "log" ? logAxis(where, low, high, choice) : linearAxis(low, high, choice);
+  if (kind === "log") return logAxis(where, low, high, choice);
+  checkReach(where, choice.label, low, high);
+  return linearAxis(low, high, choice);
 }
 
 function linearAxis(smallest: number, largest: number, choice: AxisChoice): Axis {
   let [low, high] = [smallest, largest];
   if (choice.zero) [low, high] = [Math.min(0, low), Math.max(0, high)];
   // One value, or values that differ by rounding only, still need a line to stand on.
-  const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-9;
+  const largestOf = Math.max(Math.abs(low), Math.abs(high));
+  // Steps between numbers below this are no whole multiples any more: they count as 0.
+  const nothing = 1e-300;
+  const least = Math.max(largestOf * 1e-9, nothing);
   if (high - low <= least) {
-    const pad = Math.max(Math.abs(low) * 0.1, choice.whole ? 1 : least, low === 0 ? 1 : 0);
+    const pad = Math.max(Math.abs(low) * 0.1, choice.whole ? 1 : least, largestOf <= nothing ? 1 : 0);
     [low, high] = [low - pad, high + pad];
   }
   const step = Math.max(choice.whole ? 1 : 0, niceStep(low, high, choice.count ?? 6));
@@ -92,11 +105,14 @@ function logAxis(where: string, smallest: number, largest: number, choice: AxisC
   const rounding = 1e-9;
   let [first, last] = [Math.floor(Math.log10(low) + rounding), Math.ceil(Math.log10(high) - rounding)];
   let ticks: number[];
-  if (Math.log10(high / low) >= 2) {
+  if (Math.log10(high) - Math.log10(low) >= 2) {
     const every = Math.max(1, Math.ceil((last - first) / (count + 2)));
     first = Math.floor(first / every) * every;
     last = Math.ceil(last / every) * every;
-    ticks = Array.from({ length: (last - first) / every + 1 }, (_, i) => Number(`1e${first + i * every}`));
+    // Beyond the ends of all numbers there is no tick.
+    ticks = Array.from({ length: (last - first) / every + 1 }, (_, i) => Number(`1e${first + i * every}`)).filter(
+      (tick) => tick > 0 && Number.isFinite(tick),
+    );
   } else {
     ticks = [];
     for (let power = first; power <= last; power++) for (const digit of [1, 2, 5]) ticks.push(Number(`${digit}e${power}`));

@@ -1,6 +1,7 @@
 // Pictures of amounts: bars by name and group, histograms of values.
+import type { Numbers } from "../dtype.ts";
 import { checkNumber, describe, MinibatchError } from "../errors.ts";
-import { type Axis, bandAxis, numberAxis, type ScaleKind } from "./axis.ts";
+import { type Axis, bandAxis, checkReach, numberAxis, type ScaleKind } from "./axis.ts";
 import { type Library, library } from "./library.ts";
 import { panel } from "./panel.ts";
 import { type Box, checkPicture, checkText, finished, framed, type PictureOptions } from "./picture.ts";
@@ -23,7 +24,7 @@ export interface BarsOptions extends PictureOptions {
 
 export interface Values {
   readonly name: string;
-  readonly values: readonly number[];
+  readonly values: Numbers;
 }
 
 export interface HistogramOptions extends PictureOptions {
@@ -71,7 +72,9 @@ export async function bars(values: readonly Bar[], options: BarsOptions): Promis
       throw new MinibatchError(`${where}: two bars are named "${name}"${group ? ` in group "${group}"` : ""}; give them groups`);
     seen.add(key);
   }
-  const x = bandAxis(xLabel, names);
+  const { width = defaultWidth } = options;
+  // A turned name takes as much room as its height.
+  const x = bandAxis(xLabel, names, Math.floor((width - 90) / 15));
   const y = numberAxis(where, kind, headroom(list.map(({ value }) => value), kind), { label: yLabel, zero: kind === "linear", nice: true, grid: true }); // biome-ignore format: short
   const base = kind === "log" ? (y.domain[0] as number) : 0;
   // Bars of a band's name share its middle eight tenths.
@@ -79,7 +82,7 @@ export async function bars(values: readonly Bar[], options: BarsOptions): Promis
   const lib = await library();
   const legend =
     groups.length > 1 ? groups.map((name, g) => ({ name, kind: "area" as const, color: palette[g % palette.length] as string })) : [];
-  const svg = framed(options.width ?? defaultWidth, options.height ?? defaultHeight, { title: options.title, legend }, (box) => {
+  const svg = framed(width, options.height ?? defaultHeight, { title: options.title, legend }, (box) => {
     const wide = (box.width - 90) / names.length;
     const barWidth = wide * 0.8 * share;
     const written = barWidth > 34 || (groups.length === 1 && wide > 40);
@@ -142,10 +145,11 @@ function binCount(sorted: Float64Array): number {
   return width > 0 ? Math.max(5, Math.min(60, Math.ceil(range / width))) : 20;
 }
 
-export function binned(where: string, groups: readonly (readonly number[])[], count?: number): Bins {
+export function binned(where: string, label: string, groups: readonly (readonly number[])[], count?: number): Bins {
   const all = Float64Array.from(groups.flatMap((values) => values.filter(Number.isFinite))).sort();
   if (!all.length) throw new MinibatchError(`${where}: there is nothing to draw, no value is finite`);
   let [low, high] = [all[0] as number, all[all.length - 1] as number];
+  checkReach(where, label, low, high);
   const bins = count ?? binCount(all);
   if (high - low <= Math.max(Math.abs(low), Math.abs(high)) * 1e-9) {
     const pad = Math.max(Math.abs(low) * 0.1, low === 0 ? 0.5 : 0);
@@ -235,7 +239,7 @@ export async function histograms(groups: readonly Values[], options: HistogramOp
     const name = namedOf(where, `groups[${i}]`, group);
     return { name, values: listOf(where, `values of "${name}"`, numbersOf(where, `values of "${name}"`, group.values)) };
   });
-  const bins = binned(where, checked.map(({ values }) => values), count); // biome-ignore format: short
+  const bins = binned(where, xLabel, checked.map(({ values }) => values), count); // biome-ignore format: short
   const lost = checked.reduce((sum, { values }) => sum + values.filter((value) => !Number.isFinite(value)).length, 0);
   const names = checked.map(({ name }) => name);
   const lib = await library();

@@ -36,6 +36,9 @@ function rowsOf(where: string, matrix: unknown): number[][] {
   });
 }
 
+/** Classes of which each is named, and has a line about its cells. */
+const most = 40;
+
 /** The matrix with its axes in a box. */
 export function confusionMarkup(lib: Library, where: string, matrix: unknown, classes: readonly string[] | undefined, box: Box): string {
   const rows = rowsOf(where, matrix);
@@ -45,6 +48,8 @@ export function confusionMarkup(lib: Library, where: string, matrix: unknown, cl
   names.forEach((name, i) => {
     checkText(where, `classes[${i}]`, name);
   });
+  // So many classes have no room for lines between them, and empty cells are as white as the paper.
+  const dense = rows.length > most;
   const cells = rows.flatMap((row, i) => {
     const total = row.reduce((sum, count) => sum + count, 0);
     return row.map((count, j) => {
@@ -54,7 +59,6 @@ export function confusionMarkup(lib: Library, where: string, matrix: unknown, cl
       return { x: String(j), y: String(i), count, color, dark: (i === j ? share : Math.sqrt(share)) > 0.6 };
     });
   });
-  const most = 40;
   const cell = Math.min(box.width - 100, box.height - 50) / rows.length;
   const digits = Math.max(...cells.map(({ count }) => showNumber(count).length));
   const fontSize = Math.min(14, cell * 0.5, (cell * 1.5) / digits);
@@ -64,7 +68,14 @@ export function confusionMarkup(lib: Library, where: string, matrix: unknown, cl
     y: bandAxis("actual class", names, most),
     bandPadding: 0,
     marks: (plot, named) => [
-      plot.cell(cells, { x: "x", y: "y", fill: "color", stroke: "#e4e4e4", ...named("cells") }),
+      dense ? plot.frame({ stroke: "#c8c8c8" }) : null,
+      plot.cell(dense ? cells.filter(({ count }) => count > 0) : cells, {
+        x: "x",
+        y: "y",
+        fill: "color",
+        ...(!dense && { stroke: "#e4e4e4" }),
+        ...named("cells"),
+      }),
       ...(fontSize >= 6
         ? [
             plot.text(cells, { ...label(false, ink), ...named("counts") }),

@@ -161,9 +161,17 @@ function arrange(rows: readonly Item[][], width: number): void {
   for (const item of all) item.x += (width - low - high) / 2;
 }
 
+/** No row has more boxes side by side. */
+const boxesIn = (width: number) => Math.max(1, Math.min(3, Math.floor(width / 255)));
+
+/** What the widest row takes, its boxes and the lines that pass it. */
+function widthOfRows(rows: readonly Item[][]): number {
+  return Math.max(...rows.map((row) => row.reduce((sum, item) => sum + item.width, 0)));
+}
+
 /** The drawing; its height is what the rows need. */
 export function graphMarkup(nodes: readonly NodeView[], box: Box): { markup: string; height: number } {
-  const rows = rowsOf(nodes, Math.max(1, Math.min(3, Math.floor(box.width / 255))));
+  const rows = rowsOf(nodes, boxesIn(box.width));
   arrange(rows, box.width);
   const tops: number[] = [];
   let y = box.y;
@@ -216,7 +224,7 @@ function boxOf(item: Item, x: number, top: number): string {
 
 /**
  * The graph of a model, from the input down: each op with the shape of its result (for a batch of two), the layer it belongs to and the
- * parameters it reads; with `backward` also the ops of the gradient. As high as it needs to be.
+ * parameters it reads; with `backward` also the ops of the gradient. As high as it needs to be, and wider than `width` where a row needs it.
  */
 export async function graph(model: Model, options: GraphOptions = {}): Promise<string> {
   const where = "graph";
@@ -227,8 +235,9 @@ export async function graph(model: Model, options: GraphOptions = {}): Promise<s
   if (backward !== undefined && typeof backward !== "boolean")
     throw new MinibatchError(`${where}: backward must be true or false, got ${describe(backward)}`);
   const nodes = model.graph({ backward }).nodes();
+  const sides = 28;
   const svg = framed(
-    width,
+    Math.max(width, Math.ceil(widthOfRows(rowsOf(nodes, boxesIn(width - sides)))) + sides),
     "content",
     { title, note: "Shapes are those of a batch of 2; ← what else an op reads, → what is kept" },
     (box) => graphMarkup(nodes, box),

@@ -78,7 +78,7 @@ export function imageGrid(
   columns: number,
   widest = 140,
 ): { markup: string; height: number } {
-  const gap = 10;
+  const gap = Math.min(10, box.width / columns / 4);
   const width = Math.min(widest, (box.width - gap * (columns - 1)) / columns);
   const [first] = bitmaps as readonly [Bitmap];
   const height = (width * first.height) / first.width;
@@ -125,7 +125,7 @@ export async function images(x: Tensor, options: ImagesOptions = {}): Promise<st
   const bitmaps = Array.from({ length: count }, (_, i) => bitmapOf(values, i * pixels, shape, levels));
   const width = options.width ?? defaultWidth;
   const fitting = Math.max(1, Math.min(count, Math.floor(width / Math.max(66, Math.min(150, shape.width * 3)))));
-  const columns = checkNumber(where, "columns", options.columns ?? fitting, { whole: true, min: 1, max: mostImages });
+  const columns = Math.min(count, checkNumber(where, "columns", options.columns ?? fitting, { whole: true, min: 1, max: mostImages }));
   const svg = framed(width, "content", { title: options.title }, (box) => imageGrid(bitmaps, captions, box, columns));
   return finished(where, svg, options);
 }

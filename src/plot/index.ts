@@ -1,4 +1,5 @@
 // Public exports of minibatch/plot, nothing else.
+export type { Numbers } from "../dtype.ts";
 export { type Bar, type BarsOptions, bars, type HistogramOptions, histograms, type Values } from "./bars.ts";
 export { type ConfusionOptions, confusionMatrix } from "./confusion.ts";
 export { type GraphOptions, graph } from "./graph.ts";

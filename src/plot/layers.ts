@@ -153,7 +153,7 @@ function activationPanel(lib: Library, where: string, box: Box, name: string, va
   const facts = [`mean ${showNumber(mean, 2)}`, `deviation ${showNumber(deviation, 2)}`];
   if (zeros > 0.005) facts.push(`${Math.round(100 * zeros)}% zeros`);
   if (lost) facts.push(`${lost} not finite`);
-  return histogramPanel(lib, box, binned(where, [finite]), {
+  return histogramPanel(lib, box, binned(where, name, [finite]), {
     x: facts.join(", "),
     y: "",
     title: name,

@@ -7,7 +7,7 @@ export interface PictureOptions {
   title?: string | undefined;
   /** Pixels; 800 by default. */
   width?: number | undefined;
-  /** Pixels; by default what the picture needs. */
+  /** Pixels; by default what the picture needs, and always so for graph, images and weights. */
   height?: number | undefined;
   /** Where to write the picture too: a name that ends in .svg, or in .html for a page of its own. */
   file?: string | URL | undefined;

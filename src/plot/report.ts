@@ -53,14 +53,8 @@ function classNames({ classes }: Dataset, count: number): string[] {
 
 /** The class of each row, of labels [m], [m, 1] or one-hot rows [m, k]. */
 function labelsOf(y: Tensor): number[] {
-  const values = y.data("f64");
-  const k = y.rank === 2 ? y.size(1) : 1;
-  if (k === 1) return [...values];
-  return Array.from({ length: y.size(0) }, (_, i) => {
-    let best = 0;
-    for (let j = 1; j < k; j++) if ((values[i * k + j] as number) > (values[i * k + best] as number)) best = j;
-    return best;
-  });
+  const classes = y.rank === 2 && y.size(1) > 1 ? y.argMax(-1) : y;
+  return [...classes.data("f64")];
 }
 
 interface Classified {
@@ -186,7 +180,7 @@ function diagnosis(trainError: number | undefined, judged: Judged, found: Classi
     ],
   );
   const points = (gap: number) => `${showNumber(100 * gap, 3)} points`;
-  const said = `Verdict: ${verdict} (confidence ${percent(confidence)}). Bias, the training error above 0: ${points(bias)}; variance, dev above training: ${points(variance)}.`;
+  const said = `Verdict: ${verdict}${verdict === "cannot tell" ? "" : ` (confidence ${percent(confidence)})`}. Bias, the training error above 0: ${points(bias)}; variance, dev above training: ${points(variance)}.`;
   const list = advice.length ? `<ol>${advice.map((line) => `<li>${xml(line)}</li>`).join("")}</ol>` : paragraph("Nothing stands out.");
   return { title, body: `${measured}<p><strong>${xml(said)}</strong></p>${list}` };
 }
@@ -284,6 +278,7 @@ body { margin: 0 auto; padding: 24px; max-width: 832px; background: #ffffff; col
 h1 { font-size: 26px; margin: 0 0 8px; }
 h2 { font-size: 19px; margin: 36px 0 8px; border-bottom: 1px solid #d0d0d0; padding-bottom: 4px; }
 table { border-collapse: collapse; margin: 8px 0; font-size: 14px; }
+th { white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: 3px 14px 3px 0; border-bottom: 1px solid #e6e6e6; overflow-wrap: anywhere; }
 td:first-child { white-space: nowrap; }
 pre { overflow-x: auto; background: #f5f5f5; padding: 12px; font-size: 13px; line-height: 1.4; }

@@ -1,5 +1,6 @@
 // Pictures of numbers along an axis: lines and scattered points. What other pictures draw as lines goes through here too.
 import type { Markish } from "@observablehq/plot";
+import type { Numbers } from "../dtype.ts";
 import { describe, MinibatchError } from "../errors.ts";
 import { type Axis, numberAxis, type ScaleKind } from "./axis.ts";
 import { type Library, library, type Plot } from "./library.ts";
@@ -10,9 +11,9 @@ import { type Look, lookOf } from "./style.ts";
 export interface Series {
   readonly name: string;
   /** NaN and infinities leave gaps. */
-  readonly y: readonly number[];
+  readonly y: Numbers;
   /** 1, 2, 3, ... by default, as epochs and steps are counted. */
-  readonly x?: readonly number[] | undefined;
+  readonly x?: Numbers | undefined;
   readonly dashed?: boolean | undefined;
 }
 
@@ -163,7 +164,7 @@ export function* allY(curves: readonly Curve[]): Generator<number> {
 }
 
 /** Whether all finite numbers are whole, as epochs and steps are. */
-export function wholeNumbers(values: Iterable<number>): boolean {
+function wholeNumbers(values: Iterable<number>): boolean {
   for (const value of values) if (Number.isFinite(value) && !Number.isInteger(value)) return false;
   return true;
 }

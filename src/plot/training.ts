@@ -1,5 +1,6 @@
 // Pictures of a training run and of what steers it: learning curves, schedules, moving averages.
 import type { Markish } from "@observablehq/plot";
+import type { Numbers } from "../dtype.ts";
 import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import { rateAt, type Schedule } from "../optim/schedules.ts";
 import { exponentiallyWeightedAverage, movingAverage, weightedMovingAverage } from "../stats.ts";
@@ -8,18 +9,7 @@ import { numberAxis } from "./axis.ts";
 import { type Library, library, type Plot } from "./library.ts";
 import type { Named } from "./panel.ts";
 import { type Box, checkPicture, checkText, finished, framed, type PictureOptions } from "./picture.ts";
-import {
-  allX,
-  allY,
-  type Curve,
-  curveLegend,
-  curvesPanel,
-  defaultHeight,
-  defaultWidth,
-  listOf,
-  numbersOf,
-  wholeNumbers,
-} from "./series.ts";
+import { allX, allY, type Curve, curveLegend, curvesPanel, defaultHeight, defaultWidth, listOf, numbersOf } from "./series.ts";
 import { faint, lookOf, size } from "./style.ts";
 
 /** Curves of one quantity over the epochs. */
@@ -57,8 +47,9 @@ export function learningCurvesMarkup(
   const epochs = checkHistory(where, history);
   const losses = overEpochs(epochs, { training: (e) => e.trainLoss, dev: (e) => e.devLoss });
   const errors = overEpochs(epochs, { training: (e) => e.trainError, dev: (e) => e.devError });
+  const ofErrors = [...allY(errors)];
   const same = [...allY(losses)].every(
-    (value, i) => Math.abs(value - ([...allY(errors)][i] as number)) <= 1e-9 * Math.abs(value) || Number.isNaN(value),
+    (value, i) => Math.abs(value - (ofErrors[i] as number)) <= 1e-9 * Math.abs(value) || Number.isNaN(value),
   );
   const finite = (curves: readonly Curve[]) => [...allY(curves)].some(Number.isFinite);
   if (!finite(losses) && !finite(errors))
@@ -186,7 +177,7 @@ export interface MovingAveragesOptions extends PictureOptions {
   /** A simple average of so many values. */
   window?: number | undefined;
   /** A weighted average: the weights, the newest value's first, or how many linear ones. */
-  weights?: number | readonly number[] | undefined;
+  weights?: number | Numbers | undefined;
   /** Exponentially weighted averages, one for each beta. */
   beta?: number | readonly number[] | undefined;
   biasCorrection?: boolean | undefined;
@@ -201,7 +192,7 @@ export interface MovingAveragesOptions extends PictureOptions {
  * await movingAverages(temperatures, { beta: [0.5, 0.9, 0.98], biasCorrection: true, xLabel: "day", yLabel: "temperature (°C)" });
  * ```
  */
-export async function movingAverages(values: readonly number[], options: MovingAveragesOptions): Promise<string> {
+export async function movingAverages(values: Numbers, options: MovingAveragesOptions): Promise<string> {
   const where = "movingAverages";
   checkPicture(where, options, ["window", "weights", "beta", "biasCorrection", "xLabel", "yLabel"]);
   const series = listOf(where, "values", numbersOf(where, "values", values));
@@ -213,7 +204,7 @@ export async function movingAverages(values: readonly number[], options: MovingA
   const averages: { name: string; y: readonly number[]; dashed?: boolean; color: number }[] = [];
   if (window !== undefined) averages.push({ name: `mean of ${window}`, y: movingAverage(series, window), color: averages.length });
   if (weights !== undefined) {
-    const count = typeof weights === "number" ? weights : weights.length;
+    const count = typeof weights === "number" ? weights : numbersOf(where, "weights", weights).length;
     averages.push({ name: `weighted mean of ${count}`, y: weightedMovingAverage(series, weights), color: averages.length });
   }
   const betas = beta === undefined ? [] : typeof beta === "number" ? [beta] : listOf(where, "beta", beta);
@@ -237,7 +228,7 @@ export async function movingAverages(values: readonly number[], options: MovingA
   const lib = await library();
   const label = (name: "xLabel" | "yLabel", fallback: string) =>
     options[name] === undefined ? fallback : checkText(where, name, options[name]);
-  const x = numberAxis(where, "linear", raw.map(([at]) => at), { label: label("xLabel", "number of the value, t"), whole: wholeNumbers(series), count: 8 }); // biome-ignore format: short
+  const x = numberAxis(where, "linear", raw.map(([at]) => at), { label: label("xLabel", "number of the value, t"), whole: true, count: 8 }); // biome-ignore format: short
   const y = numberAxis(where, "linear", [...series, ...allY(curves)], { label: label("yLabel", "value"), nice: true, grid: true });
   const { title = "Moving averages", width = defaultWidth, height = defaultHeight } = options;
   const legend = [{ name: "values", kind: "marker" as const, color: "#a0a0a0", symbol: "circle" as const }, ...curveLegend(curves)];

@@ -1,6 +1,6 @@
 // The weight matrices of a model: each as a map of its numbers and as a histogram. Columns of the first one as images,
 // where its inputs are pixels of a square.
-import { describe, MinibatchError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import type { Model } from "../model.ts";
 import { show } from "../shape.ts";
 import { binned, histogramPanel } from "./bars.ts";
@@ -114,7 +114,7 @@ function matrixRow(
   map += scaleBar(box.x + 20, top + height, 160, most);
   height = Math.max(height + 26, 190);
   const right: Box = { x: box.x + left + 20, y: box.y, width: box.width - left - 20, height: height + 20 };
-  const bars = histogramPanel(lib, right, binned("weights", [[...values]]), {
+  const bars = histogramPanel(lib, right, binned("weights", name, [[...values]]), {
     x: `weight: mean ${showNumber(mean, 2)}, deviation ${showNumber(deviation, 2)}`,
     y: "count",
     ticks: 4,
@@ -122,6 +122,9 @@ function matrixRow(
   });
   return { markup: head + map + bars, height: height + 44 };
 }
+
+/** A map and a histogram side by side. */
+const leastWidth = 520;
 
 /**
  * The weight matrices of a model, layer by layer: a map of each (blue above zero, vermilion below, white zero; a large one averaged in
@@ -131,6 +134,7 @@ function matrixRow(
 export async function weights(model: Model, options: PictureOptions = {}): Promise<string> {
   const where = "weights";
   checkPicture(where, options);
+  if (options.width !== undefined) checkNumber(where, "width", options.width, { min: leastWidth, max: 10_000 });
   if (typeof (model as Partial<Model> | undefined)?.parameters !== "function")
     throw new MinibatchError(`${where}: expected a model such as sequential([...]) makes, got ${describe(model)}`);
   const matrices = model
@@ -141,7 +145,7 @@ export async function weights(model: Model, options: PictureOptions = {}): Promi
   for (const { name, values } of matrices)
     if (!values.some(Number.isFinite)) throw new MinibatchError(`${where}: no weight of ${name} is finite, so there is nothing to draw`);
   const lib = await library();
-  const { title = "Weights", width = Math.max(520, defaultWidth) } = options;
+  const { title = "Weights", width = defaultWidth } = options;
   const svg = framed(width, "content", { title }, (box) => {
     let y = box.y;
     const parts = matrices.map((matrix, i) => {

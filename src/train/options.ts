@@ -63,7 +63,8 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   signal?: AbortSignal | undefined;
 }
 
-const known = [
+/** Names of the options of fit. */
+export const fitOptions: readonly string[] = [
   "dev",
   "loss",
   "optimizer",
@@ -164,7 +165,7 @@ function checkSignal(value: AbortSignal | undefined): AbortSignal | undefined {
 export function checkFitOptions(rows: number, options: unknown): Settings {
   if (options === undefined || options === null)
     throw new MinibatchError(`fit: options must be an object with at least loss, optimizer and epochs, got ${describe(options)}`);
-  checkOptions("fit", options, known);
+  checkOptions("fit", options, fitOptions);
   const o = options as FitOptions;
   for (const name of ["loss", "optimizer", "epochs"] as const) {
     if (o[name] === undefined) throw new MinibatchError(`fit: option ${name} is missing`);

@@ -42,7 +42,7 @@ export function rowsOf(where: string, x: TensorLike, inputShape: Shape): Rows {
       ? `; tensor(x, { shape: ${show(inputShape)} }) says that it is one example`
       : "";
   throw new ShapeError(
-    `${where}: the model takes rows of shape ${show(inputShape)}, one ${show(inputShape)} or many ${show(["m" as unknown as number, ...inputShape])}, got ${show(shape)}${flat}`,
+    `${where}: the model takes rows of shape ${show(inputShape)}, one ${show(inputShape)} or many [${["m", ...inputShape].join(", ")}], got ${show(shape)}${flat}`,
   );
 }
 

@@ -2,7 +2,7 @@
 import type { Dataset } from "../dataset.ts";
 import { backend } from "../run/backend.ts";
 import { show } from "../shape.ts";
-import type { FitOptions, Settings } from "./options.ts";
+import { type FitOptions, fitOptions, type Settings } from "./options.ts";
 
 /** A value as somebody wrote it: a recipe as its call, a data set as its shapes. */
 function written(value: unknown): string {
@@ -40,7 +40,6 @@ export function settingsOf(train: Dataset, options: FitOptions, settings: Settin
   const callbacks = Object.entries({ onEpoch, onStep, signal }).filter(([, value]) => value !== undefined);
   if (callbacks.length) rows["also given"] = callbacks.map(([key]) => key).join(", ");
   const set = Object.entries(rows).filter(([, value]) => value !== undefined);
-  const optional = ["dev", "regularizer", "metrics", "earlyStopping", "augment", "checkpoint", "resume", "clipNorm", "clipValue"];
-  const absent = optional.filter((key) => rows[key] === undefined);
+  const absent = fitOptions.filter((key) => rows[key] === undefined && !(key in { signal, onEpoch, onStep, progress }));
   return [...set.map(([key, value]) => [key, written(value)] as const), ["not used", absent.join(", ")] as const];
 }

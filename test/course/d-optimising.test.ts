@@ -84,7 +84,7 @@ const averages: readonly (readonly [string, typeof stats.exponentiallyWeightedAv
     "of a stream",
     (values, options) => {
       const running = stats.average(options);
-      return values.map((value) => {
+      return Array.from(values, (value) => {
         const pushed = running.push(value);
         expect(running.value).toBe(pushed);
         return pushed;

@@ -5,6 +5,7 @@ import {
   adamW,
   BusyError,
   binaryCrossEntropy,
+  clipByGlobalNorm,
   crossEntropy,
   dataset,
   dense,
@@ -27,6 +28,21 @@ import {
 import { built, type Mistake, net, options, train, untyped, x } from "./mistake.ts";
 
 export const fitting: readonly Mistake[] = [
+  {
+    what: "an elastic net of nothing",
+    make: () => elasticNet(untyped(undefined)),
+    says: /^elasticNet: options must be an object with l1, l2, got undefined/,
+  },
+  {
+    what: "images without flatten",
+    make: () => net().fit(dataset(zeros([4, 3, 2]), zeros([4])), options),
+    says: /^fit: train: crossEntropy needs one output per class.*got \[3, \d+\] per example; flatten\(\) makes rows of images$/,
+  },
+  {
+    what: "clipping one gradient that is in no list",
+    make: () => clipByGlobalNorm(untyped(zeros([2])), 1),
+    says: /^clipByGlobalNorm: expected an array of tensors, got/,
+  },
   { what: "no options", make: () => net().fit(train, untyped(undefined)), says: /^fit: / },
   { what: "no loss", make: () => net().fit(train, untyped({ optimizer: adam(), epochs: 1 })), says: /^fit: option loss is missing$/ },
   {

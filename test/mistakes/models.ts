@@ -18,6 +18,12 @@ import {
 import { built, file, type Mistake, net, scratch, train, trained, untyped, written, x } from "./mistake.ts";
 
 export const models: readonly Mistake[] = [
+  {
+    what: "rows of another width to predict",
+    make: async () => built().predictSync(zeros([3, 5])),
+    says: /^predictSync: the model takes rows of shape \[2\], one \[2\] or many \[m, 2\], got \[3, 5\]/,
+    kind: ShapeError,
+  },
   { what: "predicting before anything was learned", make: () => net().predict(x), says: /^predict: .*(build|fit)/ },
   { what: "evaluating without a loss", make: () => built().evaluate(train), says: /^evaluate: .*loss/ },
   {

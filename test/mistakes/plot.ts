@@ -10,6 +10,26 @@ const history = { epochs: [epoch], best: epoch, last: epoch, interventions: [], 
 const flat = (f: unknown) => Object.assign(f as object, { region: { x: [0, 1], y: [0, 1] } }) as unknown as Landscape;
 
 export const pictures: readonly Mistake[] = [
+  {
+    what: "weights of a moving average that are nothing",
+    make: () => plot.movingAverages([1, 2], { weights: untyped(null) }),
+    says: /^movingAverages: weights must be a list of numbers, got null$/,
+  },
+  {
+    what: "numbers whose distance is beyond all numbers",
+    make: () => plot.lines([{ name: "a", y: [-1e308, 1e308] }], axes),
+    says: /^lines: the axis "y" cannot reach from -1e\+308 to 1e\+308/,
+  },
+  {
+    what: "a histogram of such numbers",
+    make: () => plot.histograms([{ name: "a", values: [-1e308, 1e308] }], { xLabel: "x" }),
+    says: /^histograms: the axis "x" cannot reach from -1e\+308 to 1e\+308/,
+  },
+  {
+    what: "weights where there is no room",
+    make: () => plot.weights(built(), { width: 240 }),
+    says: /^weights: width must be a finite number from 520 to 10000, got 240$/,
+  },
   { what: "no series", make: () => plot.lines([], axes), says: /^lines: there is nothing to draw, series is empty$/ },
   {
     what: "series that are no list",
