@@ -1,5 +1,20 @@
-// Saddle and plateau: places where the slope is nearly nothing and which are no minimum; who leaves the saddle first, who crawls on the plateau.
-import { adagrad, adam, gradients, type Landscape, landscapes, momentum, type Optimizer, rmsprop, scalar, sgd, variable } from "minibatch";
+// Saddle, plateau and local optimum: places where the slope is nearly nothing and which are not the minimum; who leaves the saddle first, who
+// crawls on the plateau, who rolls out of the wrong well.
+import {
+  adagrad,
+  adam,
+  adamW,
+  gradients,
+  type Landscape,
+  landscapes,
+  momentum,
+  nesterov,
+  type Optimizer,
+  rmsprop,
+  scalar,
+  sgd,
+  variable,
+} from "minibatch";
 import { landscape } from "minibatch/plot";
 import { claim, picture, table } from "./claim.ts";
 
@@ -18,8 +33,8 @@ function slope(f: Landscape, [x0, y0]: readonly [number, number]): number {
   const at = [variable(x0, { dtype: "f64" }), variable(y0, { dtype: "f64" })] as const;
   return Math.hypot(...gradients(f(...at), at).map((g) => g.item()));
 }
-function descents(f: Landscape, steps: number, below: number) {
-  return Object.entries(optimizers).map(([name, optimizer]) => {
+function descents(f: Landscape, steps: number, below: number, who = optimizers) {
+  return Object.entries(who).map(([name, optimizer]) => {
     const { path, costs } = landscapes.descend(f, optimizer, { steps });
     const reached = costs.findIndex((cost) => cost < below);
     return { name, path, cost: costs.at(-1) as number, steps: reached < 0 ? Number.POSITIVE_INFINITY : reached };
@@ -77,6 +92,34 @@ claim(
   Math.abs(Math.abs(to[0] - from[0]) - rate) < 1e-4 && Math.abs(Math.abs(to[1] - from[1]) - rate) < 1e-4,
 );
 
-const paths = (found: ReturnType<typeof descents>) => Object.fromEntries(found.map(({ name, path }) => [name, path]));
-await picture("14-saddle", landscape(saddle, paths(left)));
-await picture("14-plateau", landscape(plateau, paths(crossed)));
+// 4. A local optimum: two wells, and all start above the shallower one. Whoever goes by the slope of the moment stays there. A heavy ball,
+// momentum that adds the whole gradient to its speed, arrives so fast that it rolls over the ridge. In a plane such wells are
+// drawn everywhere; with thousands of weights they are rare, for every direction must curve upwards, and saddles are the rule.
+const everyone: Record<string, Optimizer> = {
+  ...optimizers,
+  "heavy ball": momentum({ learningRate: rate, dampening: "none" }),
+  Nesterov: nesterov({ learningRate: rate }),
+  AdamW: adamW({ learningRate: rate, weightDecay: 0.1 }),
+};
+const wells = landscapes.localOptimum();
+console.log(`\n  two wells: f(x, y) = ${wells.formula}, the deeper one at (${wells.minimum?.map((v) => v.toFixed(2)).join(", ")})`);
+const settled = descents(wells, 400, 0, everyone);
+show(settled, "steps to the deeper well");
+claim(
+  "only the heavy ball reaches the deeper well",
+  settled.every(({ name, steps }) => Number.isFinite(steps) === (name === "heavy ball")),
+);
+
+// Every optimizer on every landscape. In the canyon plain descent and the heavy ball need a smaller rate, or they diverge.
+const paths = (f: Landscape, steps: number, who = everyone) =>
+  Object.fromEntries(descents(f, steps, 0, who).map(({ name, path }) => [name, path]));
+const canyon = landscapes.canyon();
+const careful = {
+  ...everyone,
+  "plain descent": sgd({ learningRate: 0.036 }),
+  "heavy ball": momentum({ learningRate: 0.01, dampening: "none" }),
+};
+await picture("14-saddle", landscape(saddle, paths(saddle, 400)));
+await picture("14-plateau", landscape(plateau, paths(plateau, 400)));
+await picture("14-local-optimum", landscape(wells, paths(wells, 400)));
+await picture("14-canyon", landscape(canyon, paths(canyon, 200, careful)));
