@@ -209,6 +209,8 @@ void Refusals() {
   CHECK_TEXT(one({0, 0, 0, {8}}, {1, 0, 0, {7}}), "scale: sizes must be equal (instruction 0)");
   CHECK_TEXT(one({0, 0, 0, {17}}, {1, 0, 0, {17}}),
              "program: a slice must end inside its memory of 64 bytes, got 68 bytes at 0 (instruction 0)");
+  CHECK_TEXT(one({0, 16, 0, {14}}, {1, 0, 0, {14}}),
+             "program: a slice must end inside its memory of 64 bytes, got 56 bytes at 16 (instruction 0)");
   CHECK_TEXT(one({0, 68, 0, {0}}, {1, 0, 0, {0}}),
              "program: a slice must end inside its memory of 64 bytes, got 0 bytes at 68 (instruction 0)");
   CHECK_TEXT(

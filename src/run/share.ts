@@ -1,6 +1,6 @@
 // How many threads the work started inside a function takes unless it is told otherwise: the function's share of the
 // cores. The share follows the function through its awaits. Knows no executor and nothing of what is run.
-import { checkNumber } from "../errors.ts";
+import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import { builtin } from "./environment.ts";
 
 type Store = import("node:async_hooks").AsyncLocalStorage<number>;
@@ -18,6 +18,7 @@ let store: Store | undefined;
  */
 export function withThreads<T>(threads: number, f: () => T): T {
   checkNumber("withThreads", "threads", threads, { whole: true, min: 1, max: 256 });
+  if (typeof f !== "function") throw new MinibatchError(`withThreads: expected a function to call, got ${describe(f)}`);
   if (!store) {
     const hooks = builtin<typeof import("node:async_hooks")>("node:async_hooks");
     if (!hooks) return f();

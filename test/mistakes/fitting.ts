@@ -23,6 +23,7 @@ import {
   sgd,
   sigmoid,
   softmax,
+  withThreads,
   zeros,
 } from "minibatch";
 import { built, type Mistake, net, options, train, untyped, x } from "./mistake.ts";
@@ -32,6 +33,11 @@ export const fitting: readonly Mistake[] = [
     what: "an elastic net of nothing",
     make: () => elasticNet(untyped(undefined)),
     says: /^elasticNet: options must be an object with l1, l2, got undefined/,
+  },
+  {
+    what: "a share of the threads for no function",
+    make: () => withThreads(2, untyped(train)),
+    says: /^withThreads: expected a function to call, got/,
   },
   {
     what: "images without flatten",
