@@ -18,7 +18,7 @@ function resident(): number {
   return kilobytes === undefined ? process.memoryUsage().rss : Number(kilobytes) * 1024;
 }
 
-await evidence("soak", { short: 300_000, long: 1_000_000 }, async ({ n, fail, say }) => {
+await evidence("soak", { short: 1_000_000, long: 1_000_000 }, async ({ n, fail, say }) => {
   const m = 64;
   const x = tensor(
     Float32Array.from({ length: m * 4 }, (_, i) => Math.sin(i)),
