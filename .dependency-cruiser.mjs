@@ -27,8 +27,8 @@ const publicParts = [
   "^src/nn/(layer|standardization|augmentation)\\.ts$",
   // A graph as a list of nodes.
   "^src/graph/graph\\.ts$",
-  // Bytes of files, whatever they mean.
-  "^src/io/(file|bytes)\\.ts$",
+  // Bytes of files, whatever they mean, and how they outlive a power cut.
+  "^src/io/(file|bytes|durable)\\.ts$",
   // Which back end there is, and a share of its threads.
   "^src/run/(backend|share)\\.ts$",
   // What pictures show: averages, schedules, the history of a run, a model.

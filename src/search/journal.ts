@@ -1,10 +1,11 @@
 // A log in a file of JSON lines, each with its checksum. Lines are only added, each in one write that opens a line of its own,
 // so that a process that dies while it writes spoils nothing but its own last line. Knows nothing of what entries mean.
-import { closeSync, fdatasync, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fstatSync, fsyncSync, linkSync, openSync, promises, readSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import { describe, MinibatchError } from "../errors.ts";
+import { syncFolder } from "../io/durable.ts";
 import type { Entry, Storage } from "./storage.ts";
 
 const synchronized = promisify(fdatasync);
@@ -60,18 +61,6 @@ function write(fd: number, text: string): void {
   const written = writeSync(fd, bytes);
   if (written < bytes.length)
     throw new MinibatchError(`only ${written} of ${bytes.length} bytes could be written; is the disk full?`, "FILE");
-}
-
-function syncFolder(folder: string): void {
-  // Systems that cannot open or sync a folder (Windows) need no such thing.
-  try {
-    const fd = openSync(folder, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {}
 }
 
 class Journal implements Storage {
@@ -198,7 +187,8 @@ class Journal implements Storage {
   append(entries: readonly Entry[], options: { durable?: boolean } = {}): Promise<void> {
     try {
       const lines = entries.map(toLine).join("\n");
-      if (!this.#exists() && this.#create(lines)) return Promise.resolve();
+      if (!this.#exists() && this.#create(lines))
+        return syncFolder(promises, dirname(this.#path)).catch((cause) => Promise.reject(fileError(this.#path, cause)));
       const fd = this.#open() as number;
       write(fd, `\n${lines}`);
       return options.durable ? synchronized(fd).catch((cause) => Promise.reject(fileError(this.#path, cause))) : Promise.resolve();
@@ -226,7 +216,6 @@ class Journal implements Storage {
       closeSync(fd);
       rmSync(temporary, { force: true });
     }
-    syncFolder(folder);
     return true;
   }
 
