@@ -35,6 +35,12 @@ inline Numbers Draw(int64_t n, double low = -2, double high = 2) {
   for (double& v : x) v = Uniform(low, high);
   return x;
 }
+// Whole numbers from 0 to below `below`.
+inline Numbers Indices(int64_t n, int64_t below) {
+  Numbers x = Draw(n, 0, static_cast<double>(below));
+  for (double& v : x) v = floor(v);
+  return x;
+}
 inline int64_t SizeOf(const Shape& shape) {
   int64_t size = 1;
   for (int64_t n : shape) size *= n;
