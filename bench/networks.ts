@@ -125,6 +125,7 @@ export function stepProgram({ layers, batchSize }: Network): TrainingProgram & {
     clipNorm: undefined,
     clipValue: undefined,
     metrics: {},
+    keep: network.layers.filter(({ kind }) => kind === "dropout").map(() => 0.8),
   } as const;
   return { ...trainingProgram(spec, batchSize), theta: weights.theta, state: weights.state };
 }

@@ -6,6 +6,13 @@ reportsBy(() => import("./plot/report.ts"));
 
 export { type CheckGradientsOptions, checkGradients, type GradientReport } from "./check/gradients.ts";
 export { type GradientHealth, type GradientHealthOptions, gradientHealth, type LayerHealth } from "./check/health.ts";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateCurve,
+  type LearningRatePoint,
+} from "./check/learning-rate.ts";
+export { type ReplayOptions, replay } from "./check/replay.ts";
 export { compile, type TensorTree } from "./compile.ts";
 export { type Dataset, dataset } from "./dataset.ts";
 export { type Diagnosis, diagnose } from "./diagnose/diagnose.ts";
@@ -79,5 +86,7 @@ export {
 } from "./tensor.ts";
 export type { Acceptable, CheckpointOptions, ResumeOptions } from "./train/checkpoint-options.ts";
 export type { Epoch, History, Intervention } from "./train/history.ts";
+export type { Mark } from "./train/marks.ts";
 export type { EarlyStopping, FitOptions, StepReport } from "./train/options.ts";
-export type { Mark, Run } from "./train/run.ts";
+export type { Applied, RevertOptions, Run } from "./train/run.ts";
+export type { RunSettings } from "./train/tuning.ts";

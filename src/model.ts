@@ -25,14 +25,17 @@ import { asTensor, fromArray, scalar, type Tensor, type TensorLike, type Variabl
 import { currentTrace, supplied } from "./trace.ts";
 import { Evaluator } from "./train/evaluator.ts";
 import type { Epoch, MetricRecord } from "./train/history.ts";
+import { RunLog } from "./train/log.ts";
 import { checkFitOptions, type FitOptions } from "./train/options.ts";
 import { Predictor, rowsOf } from "./train/predictor.ts";
 import type { PredictAs } from "./train/programs.ts";
 import { progressLine } from "./train/progress.ts";
-import { type Run, RunControl, RunHandle } from "./train/run.ts";
+import type { Recorder } from "./train/recorder.ts";
+import { type Cue, type Run, RunControl, RunHandle } from "./train/run.ts";
 import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
 import { probeOfStart, Trainer, trainingSpec } from "./train/trainer.ts";
+import { tuningOf } from "./train/tuning.ts";
 
 export interface Evaluation {
   /** Mean over the examples, with the regulariser's term of the last fit. */
@@ -95,6 +98,12 @@ function checkCropped({ x }: Dataset, exampleShape: Shape, seenShape: Shape): vo
   );
 }
 
+/** What is done to a run that is played from a log, and who looks at it. */
+interface Played {
+  readonly recorder: Recorder | undefined;
+  readonly script: readonly Cue[];
+}
+
 class SequentialModel implements Model {
   readonly #network: Network;
   #built: Built | undefined;
@@ -149,6 +158,15 @@ class SequentialModel implements Model {
     train: Dataset,
     options: FitOptions<D, M>,
   ): Run<Epoch<D, M>> {
+    return this.replay(train, options, undefined);
+  }
+
+  /** The same, with what is done to the run and who is told of it. */
+  replay<D extends Dataset | undefined, M extends MetricRecord>(
+    train: Dataset,
+    options: FitOptions<D, M>,
+    played: Played | undefined,
+  ): Run<Epoch<D, M>> {
     this.#notBusy("fit");
     const data = checkDataset("fit: train", train);
     const settings = checkFitOptions(data.x.shape[0] ?? 0, options);
@@ -170,8 +188,10 @@ class SequentialModel implements Model {
     const built = this.#built ?? this.#take(Weights.initialised(structure, settings.seed));
     this.#remembered = { loss: settings.loss, regularizer: settings.regularizer, batchSize: settings.batchSize };
     const control = new RunControl<Epoch>();
+    control.subject = { tuning: tuningOf(this.#network, settings), recipe: settings.recipe, rows: table.rows };
+    if (played) control.script.push(...played.script);
     const spec = trainingSpec(this.#network, structure, table, settings);
-    const probe = probeOfStart({ network: this.#network, spec, table, settings, start: built.weights });
+    const probe = probeOfStart({ spec, table, settings, start: built.weights });
     control.probe = { at: probe, finite: true };
     const wake = () => control.interrupt();
     let trainer: Trainer | undefined;
@@ -191,8 +211,10 @@ class SequentialModel implements Model {
           control,
           probe,
           progress: progressLine(settings.progress, settings.epochs, table.rows, settings.loss.task),
-          publish: (weights) => {
+          recorder: played ? played.recorder : settings.log === undefined ? undefined : new RunLog(settings.log),
+          publish: (weights, { regularizer, batchSize }) => {
             built.weights = weights;
+            this.#remembered = { loss: settings.loss, regularizer, batchSize };
             this.#version++;
           },
           handle: () => handle as Run<Epoch>,
@@ -329,6 +351,7 @@ class SequentialModel implements Model {
 
   /** `key`: seed low, seed high, step. */
   #dropout(x: Tensor, keepProb: number, site: number, key: Value): Tensor {
+    if (keepProb === 1) return x;
     return asTensor(dropout(x, scalar(keepProb, { dtype: x.dtype === "f64" ? "f64" : "f32" }), key, { site }).y);
   }
 
@@ -419,6 +442,12 @@ export async function loadModel(
     throw new MinibatchError(`loadModel: layers must be an array of kinds, got ${describe(options.layers)}`);
   const { network, weights, trained } = await readModel(file, options.layers ?? []);
   return new SequentialModel(network, weights, trained);
+}
+
+/** Trains a model with everything that is done to the run written beforehand. */
+export function replayOn(where: string, model: unknown, train: Dataset, options: FitOptions, played: Played): Run {
+  if (model instanceof SequentialModel) return model.replay(train, options, played) as unknown as Run;
+  throw new MinibatchError(`${where}: expected a model such as sequential([...]) makes, got ${describe(model)}`);
 }
 
 /** The network behind a model, for gradient checks and diagnosis; `expected` is what an error asks for. */

@@ -109,7 +109,7 @@ export async function checkGradients(model: Model, options: CheckGradientsOption
     training: true,
     param: ({ segment, offset, shape }) => asTensor(view(segments.get(segment) as Value, offset, shape)),
     state: ({ name }) => tracedState(at("state", name), name),
-    dropout: (x, keepProb, site) => (mode === "off" ? x : fixedMask(x, keepProb, site)),
+    dropout: (x, keepProb, site) => (mode === "off" || keepProb === 1 ? x : fixedMask(x, keepProb, site)),
   });
   if (output.dtype !== "f64")
     throw new MinibatchError(

@@ -90,9 +90,9 @@ function measureModel(model: unknown, options: GradientHealthOptions | undefined
   const structure = network.structureFor(data.x.shape.slice(1));
   const table = tableOf("gradientHealth", data, loss, structure.inputShape, structure.outputShape);
   network.build(structure.inputShape);
-  const none = { regularizer: undefined, augment: undefined, clipNorm: undefined, clipValue: undefined, metrics: {} };
-  const spec = { network, structure, data: table.types, loss, rule: sgdRule(), ...none };
   const keep = network.layers.filter((l) => l.kind === "dropout").map(() => 1);
+  const none = { regularizer: undefined, augment: undefined, clipNorm: undefined, clipValue: undefined, metrics: {}, keep };
+  const spec = { network, structure, data: table.types, loss, rule: sgdRule(), ...none };
   const moment = {
     weights: present ?? Weights.initialised(structure, 0),
     slots: undefined,
@@ -101,7 +101,7 @@ function measureModel(model: unknown, options: GradientHealthOptions | undefined
     step: 0,
     updates: 0,
   };
-  return new Probe({ spec, table, seed: 0, keep, batchSize: table.rows }, moment).measure();
+  return new Probe({ spec, table, seed: 0, batchSize: table.rows }, moment).measure();
 }
 
 /** A layer with parameters and the scale at which its signal reaches the next one. */

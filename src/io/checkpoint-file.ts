@@ -8,7 +8,7 @@ import { type HeaderValue, parseHeader } from "./header.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /** Raised when what a checkpoint holds, or what it means, changes; a file of a later version is refused by name. */
-export const checkpointVersion = 1;
+export const checkpointVersion = 2;
 const format = "minibatch checkpoint";
 
 export interface CheckpointContent {

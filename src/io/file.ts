@@ -15,7 +15,7 @@ export function builtin(op: string, name: string): unknown {
 }
 
 /** The file as a path; a `file:` URL is one too. `op` opens the error messages. */
-function pathOf(op: string, file: string | URL): string {
+export function pathOf(op: string, file: string | URL): string {
   if (typeof file === "string" && file !== "" && !file.includes("\0")) return file;
   if (file instanceof URL && file.protocol === "file:") return (builtin(op, "node:url") as typeof import("node:url")).fileURLToPath(file);
   throw new MinibatchError(`${op}: a file is a path or a file: URL, got ${file instanceof URL ? file.href : describe(file)}`, "FILE");

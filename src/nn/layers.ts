@@ -133,7 +133,8 @@ export function dropout(options: Named & ({ keepProb: number; rate?: never } | {
     kept !== undefined
       ? checkNumber("dropout", "keepProb", kept, { above: 0, max: 1 })
       : 1 - checkNumber("dropout", "rate", rate, { min: 0, below: 1 });
-  const forward = (x: Tensor, context: OwnContext) => (context.training && keepProb < 1 ? context.dropout(x, keepProb) : x);
+  // Also at keepProb 1, the identity: a run may set another one.
+  const forward = (x: Tensor, context: OwnContext) => (context.training ? context.dropout(x, keepProb) : x);
   return makeLayer("dropout", { name }, forward, { saved: { keepProb } });
 }
 

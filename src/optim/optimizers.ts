@@ -50,9 +50,17 @@ export class OptimizerRecipe implements Optimizer {
   readonly clipValue: number | undefined;
   /** What it was made with, for comparing runs. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The same rule with another decoupled weight decay, where it can have one. */
+  readonly withWeightDecay: ((weightDecay: number) => UpdateRule) | undefined;
   readonly #kept = new WeakMap<object, Kept>();
 
-  constructor(rule: UpdateRule, options: OptimizerOptions, settings: Readonly<Record<string, unknown>>) {
+  constructor(
+    rule: UpdateRule,
+    options: OptimizerOptions,
+    settings: Readonly<Record<string, unknown>>,
+    withWeightDecay?: (weightDecay: number) => UpdateRule,
+  ) {
+    this.withWeightDecay = withWeightDecay;
     const { clipNorm, clipValue } = options;
     this.kind = rule.kind;
     this.rule = rule;
@@ -229,7 +237,8 @@ function adamWith(kind: string, options: AdamOptions & { weightDecay?: number | 
     ...epsilonOf(kind, options.epsilon, 1e-8),
     weightDecay,
   };
-  return new OptimizerRecipe(adamRule(kind, settings), { ...options, learningRate: options.learningRate ?? 1e-3 }, settings);
+  const rule = (decay: number) => adamRule(kind, { ...settings, weightDecay: decay });
+  return new OptimizerRecipe(rule(weightDecay), { ...options, learningRate: options.learningRate ?? 1e-3 }, settings, rule);
 }
 
 /**
@@ -256,6 +265,34 @@ export function adagrad(options: OptimizerOptions & { epsilon?: Epsilon | undefi
   requireOptions("adagrad", options, [...common, "epsilon"]);
   const settings = epsilonOf("adagrad", options.epsilon, 1e-10);
   return new OptimizerRecipe(adagradRule(settings), options, settings);
+}
+
+/** The optimizer of a kind and its settings as a recipe has them, from a file; undefined for a kind that is not known. */
+export function optimizerOf(
+  kind: string,
+  learningRate: number | Schedule,
+  settings: Readonly<Record<string, unknown>>,
+): Optimizer | undefined {
+  const {
+    clipNorm,
+    clipValue,
+    beta,
+    gain,
+    beta1,
+    beta2,
+    epsilon: value,
+    inside,
+    weightDecay,
+  } = settings as Readonly<Record<string, number>>;
+  const shared = { learningRate, clipNorm, clipValue };
+  const epsilon = { value: value as number, inside: inside as unknown as boolean };
+  if (kind === "sgd") return sgd(shared);
+  if (kind === "momentum" || kind === "nesterov")
+    return withMomentum(kind, { ...shared, beta, dampening: gain === 1 ? "none" : "course" }, kind === "nesterov");
+  if (kind === "rmsprop") return rmsprop({ ...shared, beta2, epsilon });
+  if (kind === "adam") return adam({ ...shared, beta1, beta2, epsilon });
+  if (kind === "adamW") return adamW({ ...shared, beta1, beta2, epsilon, weightDecay });
+  return kind === "adagrad" ? adagrad({ ...shared, epsilon }) : undefined;
 }
 
 /** The optimizer as the library holds it; anything else is refused. */

@@ -6,7 +6,7 @@ import { CheckpointFolder, type FoundCheckpoint } from "../io/checkpoint-folder.
 import { codeOf } from "../io/durable.ts";
 import type { Acceptable, CheckpointSettings } from "./checkpoint-options.ts";
 import { type Difference, differences, toAccept } from "./identity.ts";
-import { decodeStanding, encodeStanding, type Frame, identityOf, type Standing } from "./standing.ts";
+import { decodeStanding, encodeStanding, type Frame, identityOf, needsSchedule, type Standing } from "./standing.ts";
 
 /** What the trainer tells of itself when it begins. */
 export interface Opening {
@@ -72,7 +72,7 @@ export class Checkpoints {
     const resized = ["train.x", "train.y"].find((name) => expected[name] !== got[name]);
     if (resized !== undefined && standing.place.at > 0)
       fail(`a checkpoint in the middle of an epoch needs as many rows as before, expected ${expected[resized]}, got ${got[resized]}`);
-    if (standing.rate === "schedule" && !accept.includes("schedule"))
+    if (!accept.includes("schedule") && needsSchedule(content, fail))
       fail(
         'run.set had given the run a schedule, a function that no file can hold; resume: { dir, accept: ["schedule"] } begins with the optimizer\'s learning rate, and run.set({ learningRate }) right after fit sets yours',
       );

@@ -1,6 +1,7 @@
 // The options of fit: their types, and the checks that run before anything is trained.
 import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
+import { pathOf } from "../io/file.ts";
 import { type Augmentation, type Augmentations, checkAugmentations } from "../nn/augmentation.ts";
 import { type Loss, type LossDefinition, lossDefinition } from "../nn/losses.ts";
 import { checkRegularizer, type Regularizer, type RegularizerDefinition } from "../nn/regularizers.ts";
@@ -47,12 +48,14 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   checkpoint?: CheckpointOptions | undefined;
   /** Goes on from the newest checkpoint of a folder as if nothing had happened; starts fresh where there is none. */
   resume?: string | ResumeOptions | undefined;
+  /** A file, new or that of the run it resumes: every change made to the run with its step, for `replay`; JSON lines. */
+  log?: string | URL | undefined;
   /** Random changes of the training images x [m, h, w] or [m, h, w, c], in this order, new in every epoch; never of `dev`. */
   augment?: readonly Augmentation[] | undefined;
   clipNorm?: number | undefined;
   clipValue?: number | undefined;
   /** Called after every epoch; training waits for what it returns. */
-  onEpoch?: ((epoch: Epoch<D, M>, run: Run<Epoch<D, M>>) => void | Promise<void>) | undefined;
+  onEpoch?: ((epoch: Epoch<D, M>, run: Run<Epoch<D, M>>) => void | Promise<unknown>) | undefined;
   /** Called for every step, soon after it was made. */
   onStep?: ((step: StepReport) => void) | undefined;
   /** A progress line on the terminal; by default shown when the output is one. */
@@ -77,6 +80,7 @@ export const fitOptions: readonly string[] = [
   "earlyStopping",
   "checkpoint",
   "resume",
+  "log",
   "augment",
   "clipNorm",
   "clipValue",
@@ -102,10 +106,12 @@ export interface Settings {
     | { readonly patience: number; readonly minDelta: number; readonly restoreBest: boolean; readonly watch: "devError" | "devLoss" }
     | undefined;
   readonly checkpoints: CheckpointSettings | undefined;
+  /** A path. */
+  readonly log: string | undefined;
   readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
-  readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<void>) | undefined;
+  readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<unknown>) | undefined;
   readonly onStep: ((step: StepReport) => void) | undefined;
   readonly progress: boolean | undefined;
   readonly threads: number;
@@ -187,6 +193,7 @@ export function checkFitOptions(rows: number, options: unknown): Settings {
     metrics: checkMetrics(o.metrics),
     earlyStopping: checkEarlyStopping(o.earlyStopping, dev),
     checkpoints: checkCheckpoints(o.checkpoint, o.resume),
+    log: o.log === undefined ? undefined : pathOf("fit: log", o.log),
     augment: checkAugmentations("fit: augment", o.augment),
     clipNorm: optional("clipNorm", o.clipNorm),
     clipValue: optional("clipValue", o.clipValue),

@@ -28,13 +28,11 @@ export interface Moment {
   readonly updates: number;
 }
 
-/** What is fixed for a whole run. */
+/** How the run trains, until `settings` says otherwise. */
 export interface ProbeParts {
   readonly spec: TrainingSpec;
   readonly table: Table;
   readonly seed: number;
-  /** Keep probability of each dropout layer; 1 leaves it out. */
-  readonly keep: readonly number[];
   /** Rows of a training step, by which the regulariser's term is divided. */
   readonly batchSize: number;
 }
@@ -56,10 +54,9 @@ export interface Measure {
 }
 
 export class Probe {
-  readonly #spec: TrainingSpec;
+  #spec: TrainingSpec;
   readonly #seed: number;
-  readonly #keep: readonly number[];
-  readonly #batchSize: number;
+  #batchSize: number;
   #table: Table | undefined;
   #moment: Moment;
   /** The rows of the moment, where the table is not kept any more. */
@@ -67,11 +64,10 @@ export class Probe {
   #program: { readonly rows: number; readonly made: ProbeProgram; readonly loaded: LoadedProgram } | undefined;
   #measured: Measure | undefined;
 
-  constructor({ spec, table, seed, keep, batchSize }: ProbeParts, moment: Moment) {
+  constructor({ spec, table, seed, batchSize }: ProbeParts, moment: Moment) {
     this.#spec = spec;
     this.#table = table;
     this.#seed = seed;
-    this.#keep = keep;
     this.#batchSize = batchSize;
     this.#moment = moment;
   }
@@ -83,6 +79,14 @@ export class Probe {
   /** From here on the run stands there. */
   move(moment: Moment): void {
     this.#moment = moment;
+    this.#measured = undefined;
+  }
+
+  /** From here on the run trains so. */
+  settings(spec: TrainingSpec, batchSize: number): void {
+    this.#spec = spec;
+    this.#batchSize = batchSize;
+    this.#program = undefined;
     this.#measured = undefined;
   }
 
@@ -130,7 +134,7 @@ export class Probe {
     spec.rule.scalarsAt(updates + 1).forEach((value, i) => {
       write(hyper.others[i] as number, value);
     });
-    this.#keep.forEach((value, i) => {
+    spec.keep.forEach((value, i) => {
       write(hyper.keep[i] as number, value);
     });
     memory.view("hyper", { shape: [3], dtype: "i32" }, hyper.key).set([...seedWords(this.#seed), step + 1]);

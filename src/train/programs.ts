@@ -38,6 +38,8 @@ export interface TrainingSpec {
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
   readonly metrics: Readonly<Record<string, Metric>>;
+  /** Keep probability of each dropout layer, in order; a layer whose is 1 is left out, the others read theirs from memory. */
+  readonly keep: readonly number[];
 }
 
 /** Trainable segments; frozen parameters have no gradient. */
@@ -133,7 +135,7 @@ function tracedStep(
   m: number,
   probe: { outputs: Slot[]; gradients: Map<SegmentName, Slot> } | undefined,
 ): TrainingProgram {
-  const { network, structure, data, loss, rule, regularizer, augment, metrics } = spec;
+  const { network, structure, data, loss, rule, regularizer, augment, metrics, keep: keepProb } = spec;
   const layout = weightLayout(structure);
   const stores: Store[] = [];
   const used = trainable.filter((name) => structure.segments[name] > 0);
@@ -156,7 +158,7 @@ function tracedStep(
     training: true,
     ...inMemory(layout, segments, stores),
     dropout: (value, _keepProb, site) =>
-      asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y),
+      keepProb[site] === 1 ? value : asTensor(dropout(value, memory(layout, "hyper", `keep${site}`), memory(layout, "hyper", "key"), { site }).y), // biome-ignore format: one call
     ...(probe && { seen: (layer: number, value: Tensor) => probe.outputs.push(keep(`layer${layer}`, value)) }),
   });
   const labels = asTensor(y);

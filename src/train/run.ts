@@ -1,15 +1,21 @@
 // The handle of a run: a promise of its history, a sequence of epochs, and the reins. It holds no numbers of the model;
 // the trainer asks it what to do at step boundaries and tells it what happened.
-import { checkOptions, describe, MinibatchError } from "../errors.ts";
+import { checkOptions, describe, internal, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
-import { checkRate, type Schedule } from "../optim/schedules.ts";
 import type { Epoch, History, Intervention } from "./history.ts";
+import { type Mark, Marks } from "./marks.ts";
 import type { Probe } from "./probe.ts";
 import { type RunFacts, reporter } from "./report.ts";
+import { type Change, checkChange, type RunSettings, type Subject } from "./tuning.ts";
 
-export interface Mark {
-  readonly name: string;
+/** When a change took effect. */
+export interface Applied {
+  /** Steps made before it. */
   readonly step: number;
+  /** The epoch that was to be trained then, or was being trained. */
+  readonly epoch: number;
+  /** Where the run stood before it; `run.revert()` goes back there. */
+  readonly mark: Mark;
 }
 
 /** Await it for the history, iterate it for epochs as they finish, steer it while it works. */
@@ -19,11 +25,26 @@ export interface Run<E = Epoch> extends Promise<History<E>>, AsyncIterable<E, vo
   resume(): void;
   /** Ends the run at the next step boundary; the epoch is closed, evaluated and recorded, and the run resolves. */
   stop(): void;
-  set(values: { learningRate: number | Schedule }): void;
-  /** Keeps parameters, statistics and optimizer state under a name. */
+  /**
+   * Changes what steps are made with. A learning rate alone holds from the next step on; a call with anything else takes effect whole, at the
+   * start of the next epoch, which in a loop's body and in `onEpoch` is at once. Before it the run keeps a mark, for `revert()`. Resolves when it
+   * has taken effect; with undefined when the run ends, or a revert takes it back, before that. Throws for values that the run cannot have.
+   *
+   * ```ts
+   * for await (const { epoch } of run) if (epoch === 10) run.set({ learningRate: 0.01, regularizer: l2(0.5), batchSize: 128 });
+   * ```
+   */
+  set(values: RunSettings): Promise<Applied | undefined>;
+  /** Keeps parameters, statistics, optimizer state and settings under a name. */
   mark(name: string): Promise<Mark>;
-  /** Goes back to what a mark kept. */
-  revert(mark: Mark | string): Promise<void>;
+  /**
+   * Goes back to what a mark kept, by default to where the run stood before the last change that is not undone yet. Settings go back too,
+   * unless `settings: "keep"`; steps and epochs count on, and the rows to come are those that were to come. It takes effect at the next step
+   * boundary. In a loop's body or `onEpoch` it also saves a run that is not finite any more. Rejects where there is no such mark.
+   */
+  revert(mark?: Mark | string, options?: RevertOptions): Promise<void>;
+  /** What it can go back to, in the order in which it was kept; of the automatic ones the newest three. */
+  readonly marks: readonly Mark[];
   /**
    * Waits for the end of the run and writes a page about it, a name that ends in .html: settings, summary, learning curves, gradient health,
    * confusion matrix (of a regression the residuals), diagnosis with advice, the worst mistakes; of dev where it was given. It
@@ -36,13 +57,28 @@ export interface Run<E = Epoch> extends Promise<History<E>>, AsyncIterable<E, vo
   report(file: string | URL): Promise<void>;
 }
 
+export interface RevertOptions {
+  /** "revert" by default: learning rate, batch size and so on are those of the mark again; "keep": as they are now. */
+  settings?: "revert" | "keep" | undefined;
+}
+
 /** What the trainer can do for a handle at a step boundary. */
 export interface Steered {
   /** Steps made so far. */
   step(): number;
-  setLearningRate(rate: number | Schedule): void;
+  /** What a change must fit. */
+  subject(): Subject;
+  /** Tells when it has taken effect, and undefined when it never will. */
+  set(change: Change, told: (applied: Applied | undefined) => void): void;
   mark(name: string): Mark;
-  revert(name: string): void;
+  revert(name: string | undefined, keepSettings: boolean): void;
+  stop(): void;
+}
+
+/** Something to be done once the run has made so many steps. */
+export interface Cue {
+  readonly step: number;
+  run(target: Steered): void;
 }
 
 interface Reader<E> {
@@ -69,6 +105,13 @@ export class RunControl<E> {
   readonly flags = new Int32Array(new SharedArrayBuffer(8));
   readonly epochs: E[] = [];
   readonly interventions: Intervention[] = [];
+  /** Told of every intervention. */
+  told: ((intervention: Intervention) => void) | undefined;
+  /** What a change must fit, before the trainer says so; set by fit. */
+  subject: Subject | undefined;
+  marks: readonly Mark[] = [];
+  /** What a replay does, in order. */
+  readonly script: Cue[] = [];
   paused = false;
   stopping = false;
   /** Epochs of the run that this one goes on with: loops begin behind them. */
@@ -89,6 +132,11 @@ export class RunControl<E> {
   /** Interrupts the steps under way and wakes the trainer, should it wait. */
   interrupt(): void {
     Atomics.store(this.flags, 0, 1);
+    this.wake();
+  }
+
+  /** The trainer looks again at what it waits for. */
+  wake(): void {
     this.#wake?.();
   }
 
@@ -105,10 +153,23 @@ export class RunControl<E> {
   obey(target: Steered): void {
     Atomics.store(this.flags, 0, 0);
     for (let command = this.#commands.shift(); command; command = this.#commands.shift()) command.run(target);
+    for (let cue = this.script[0]; cue && cue.step <= target.step(); cue = this.script[0]) {
+      if (cue.step < target.step()) throw internal(`a replay came past step ${cue.step}, it stands at ${target.step()}`);
+      this.script.shift();
+      cue.run(target);
+    }
+  }
+
+  /** Steps to the next cue. */
+  stepsLeft(step: number): number {
+    const [cue] = this.script;
+    return cue ? Math.max(1, cue.step - step) : Number.POSITIVE_INFINITY;
   }
 
   record(what: Intervention["what"], step: number, value?: Json): void {
-    this.interventions.push(value === undefined ? { step, what } : { step, what, value });
+    const intervention = value === undefined ? { step, what } : { step, what, value };
+    this.interventions.push(intervention);
+    this.told?.(intervention);
   }
 
   /** Waits until `ready`, obeying commands meanwhile. */
@@ -299,42 +360,57 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
     const control = this.#reins;
     if (control.settled || control.stopping) return;
     control.stopping = true;
-    control.command({ run: (target) => control.record("stop", target.step()), drop: () => undefined });
+    control.command({ run: (target) => target.stop(), drop: () => undefined });
   }
 
-  set(values: { learningRate: number | Schedule }): void {
-    checkOptions("run.set", values, ["learningRate"]);
-    const rate = checkRate("run.set", values?.learningRate);
+  set(values: RunSettings): Promise<Applied | undefined> {
     const control = this.#reins;
+    if (!control.subject) throw new MinibatchError("run.set: this run was not made by fit");
+    const change = checkChange("run.set", values, control.subject);
     if (control.settled) throw ended();
-    control.command({
-      run: (target) => {
-        target.setLearningRate(rate);
-        control.record("set", target.step(), { learningRate: typeof rate === "number" ? rate : "schedule" });
-      },
-      drop: () => undefined,
+    return new Promise((resolve, reject) => {
+      control.command({
+        run: (target) => {
+          try {
+            target.set(change, resolve);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        drop: () => resolve(undefined),
+      });
     });
+  }
+
+  get marks(): readonly Mark[] {
+    return this.#reins.marks;
   }
 
   mark(name: string): Promise<Mark> {
-    if (name !== undefined && typeof name !== "string")
-      return Promise.reject(new MinibatchError(`run.mark: expected a name, got ${describe(name)}`));
-    const chosen = name ?? `mark ${++this.#marks}`;
-    return this.#later((target, control) => {
-      const mark = target.mark(chosen);
-      control.record("mark", target.step(), chosen);
-      return mark;
-    });
+    let chosen: string;
+    try {
+      chosen = name === undefined ? `mark ${++this.#marks}` : Marks.checkName("run.mark", name);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#later((target) => target.mark(chosen));
   }
 
-  revert(mark: Mark | string): Promise<void> {
-    const name = typeof mark === "string" ? mark : mark?.name;
-    if (typeof name !== "string")
-      return Promise.reject(new MinibatchError(`run.revert: expected a mark or its name, got ${describe(mark)}`));
-    return this.#later((target, control) => {
-      target.revert(name);
-      control.record("revert", target.step(), name);
-    });
+  revert(mark?: Mark | string, options: RevertOptions = {}): Promise<void> {
+    const name = typeof mark === "object" ? mark?.name : mark;
+    let keep: boolean;
+    try {
+      if (mark !== undefined && typeof name !== "string")
+        throw new MinibatchError(`run.revert: expected a mark or its name, got ${describe(mark)}`);
+      checkOptions("run.revert", options, ["settings"]);
+      const { settings = "revert" } = options;
+      if (settings !== "revert" && settings !== "keep")
+        throw new MinibatchError(`run.revert: settings must be "revert" or "keep", got ${describe(settings)}`);
+      keep = settings === "keep";
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#later((target) => target.revert(name, keep));
   }
 
   async report(file: string | URL): Promise<void> {
@@ -348,13 +424,13 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
     await writeReport(this, facts(), history as unknown as History<Epoch>, file);
   }
 
-  #later<T>(f: (target: Steered, control: RunControl<E>) => T): Promise<T> {
+  #later<T>(f: (target: Steered) => T): Promise<T> {
     const control = this.#reins;
     return new Promise<T>((resolve, reject) => {
       control.command({
         run: (target) => {
           try {
-            resolve(f(target, control));
+            resolve(f(target));
           } catch (error) {
             reject(error);
           }

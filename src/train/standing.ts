@@ -1,7 +1,7 @@
 // Where a run stands between two steps: everything that the steps to come depend on, and its form in a checkpoint, by name
 // and to the last bit. What does not follow from the seed, the data and the options is here. Knows no files and no loop.
 import type { TypedArray } from "../dtype.ts";
-import { describe } from "../errors.ts";
+import { describe, MinibatchError } from "../errors.ts";
 import type { Layout } from "../graph/layout.ts";
 import type { CheckpointContent } from "../io/checkpoint-file.ts";
 import { type HeaderMap, type HeaderValue, parseHeader } from "../io/header.ts";
@@ -11,6 +11,17 @@ import { Weights } from "../nn/weights.ts";
 import { allocate, view } from "../run/memory.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
 import type { Epoch, Intervention } from "./history.ts";
+import type { Kept } from "./marks.ts";
+import {
+  type Change,
+  changeAsJson,
+  changeFromJson,
+  lacksSchedule,
+  type Subject,
+  type Tuning,
+  tuningAsJson,
+  tuningFromJson,
+} from "./tuning.ts";
 
 /** Sums over the steps of an epoch, weighted by rows, in f64. */
 export interface Sums {
@@ -22,13 +33,6 @@ export interface Sums {
   /** The first step, counted from 0 in the epoch, whose loss or gradient was not finite; no checkpoint is made after one. */
   wrongStep: number | undefined;
   metrics: Record<string, number>;
-}
-
-/** What a mark keeps. */
-export interface Kept {
-  readonly weights: Weights;
-  readonly slots: Uint8Array | undefined;
-  readonly updates: number;
 }
 
 /** The epoch under way. */
@@ -51,8 +55,10 @@ export interface Standing {
   readonly step: number;
   readonly updates: number;
   readonly lastRate: number;
-  /** What run.set made of the learning rate: a number, or a schedule, which no file can hold. */
-  readonly rate: number | "option" | "schedule";
+  /** What run.set made of the options. */
+  readonly tuning: Tuning;
+  /** Changes that wait for the next epoch. */
+  readonly pending: readonly Change[];
   readonly place: Place;
   readonly lastFinite: Weights;
   /** Weights that early stopping ends with. */
@@ -73,6 +79,8 @@ export interface Frame {
   /** Names of the optimizer's state vectors. */
   readonly slots: readonly string[];
   readonly metrics: readonly string[];
+  /** The options, from which the values of a run differ by its changes. */
+  readonly subject: Subject;
 }
 
 type Tensors = Map<string, StoredTensor<TypedArray>>;
@@ -108,7 +116,7 @@ function sameWeights(a: Weights, b: Weights): boolean {
 }
 
 /** Doubles of the run that may be infinite or not a number; they are kept as bits. */
-const scalars = ["lastRate", "rate", "watched", "loss", "error", "gradientNorm", "seconds"] as const;
+const scalars = ["lastRate", "watched", "loss", "error", "gradientNorm", "seconds"] as const;
 const epochColumns = [
   "step",
   "trainLoss",
@@ -175,7 +183,7 @@ export function encodeStanding(s: Standing, frame: Frame, identity: Readonly<Rec
     putSlots(`mark ${i}/slots`, kept.slots);
   });
   const { sums, seconds } = s.place;
-  const values = { ...sums, seconds, lastRate: s.lastRate, rate: typeof s.rate === "number" ? s.rate : Number.NaN, watched: s.watched };
+  const values = { ...sums, seconds, lastRate: s.lastRate, watched: s.watched };
   put(
     "scalars",
     [scalars.length],
@@ -191,7 +199,9 @@ export function encodeStanding(s: Standing, frame: Frame, identity: Readonly<Rec
   const run = {
     step: s.step,
     updates: s.updates,
-    rate: typeof s.rate === "number" ? "number" : s.rate,
+    // As JSON of their own: names may have any characters, numbers need not be whole.
+    tuning: JSON.stringify(tuningAsJson(s.tuning, frame.subject.tuning)),
+    pending: s.pending.map((change) => ({ change: JSON.stringify(changeAsJson(change)) })),
     epoch: s.place.epoch,
     at: s.place.at,
     rows: sums.rows,
@@ -201,8 +211,14 @@ export function encodeStanding(s: Standing, frame: Frame, identity: Readonly<Rec
     best,
     bestEpoch: s.best,
     epochsWithoutBetter: s.epochsWithoutBetter,
-    // Names and values as JSON of their own: they may have any characters, and numbers that are not whole.
-    marks: [...s.marks].map(([name, { updates, slots }]) => ({ name: JSON.stringify(name), updates, slots: slots !== undefined })),
+    marks: [...s.marks].map(([name, { step, automatic, updates, slots, tuning }]) => ({
+      name: JSON.stringify(name),
+      step,
+      automatic,
+      updates,
+      slots: slots !== undefined,
+      tuning: JSON.stringify(tuningAsJson(tuning, frame.subject.tuning)),
+    })),
     interventions: s.interventions.map(({ step, what, value }) => ({
       step,
       what,
@@ -289,9 +305,28 @@ function parsed(text: string, fail: Fail): Intervention["value"] {
   }
 }
 
+/** Whether values that it needs are in no file: run.set had given a schedule. */
+export function needsSchedule(content: CheckpointContent, fail: Fail): boolean {
+  const run = fieldsOf(content, fail);
+  const texts = [
+    run.text("tuning"),
+    ...run.list("marks").map((mark) => mark.text("tuning")),
+    ...run.list("pending").map((p) => p.text("change")),
+  ];
+  return texts.some((text) => lacksSchedule(parsed(text, fail) ?? null));
+}
+
 /** Where the run stood. `fail` throws the error for a checkpoint that does not fit `frame`. */
 export function decodeStanding(content: CheckpointContent, frame: Frame, fail: Fail): Standing {
-  const { structure, layout, metrics } = frame;
+  const { structure, layout, metrics, subject } = frame;
+  const sound = <T>(make: () => T): T => {
+    try {
+      return make();
+    } catch (error) {
+      return fail(error instanceof MinibatchError ? error.message : describe(error));
+    }
+  };
+  const tuningOf = (field: Fields) => sound(() => tuningFromJson("run", parsed(field.text("tuning"), fail) ?? null, subject));
   const run = fieldsOf(content, fail);
   const left = new Map(content.tensors);
   const take = (name: string, dtype: "f32" | "f64", shape: readonly number[]): TypedArray => {
@@ -322,7 +357,10 @@ export function decodeStanding(content: CheckpointContent, frame: Frame, fail: F
   const restore = best === "none" ? undefined : best === "finite" ? lastFinite : takeWeights("best");
   const marks = new Map<string, Kept>();
   run.list("marks").forEach((mark, i) => {
-    const kept = {
+    const kept: Kept = {
+      step: mark.number("step"),
+      automatic: mark.flag("automatic"),
+      tuning: tuningOf(mark),
       weights: takeWeights(`mark ${i}/weights`),
       slots: takeSlots(`mark ${i}/slots`, mark.flag("slots")),
       updates: mark.number("updates"),
@@ -339,7 +377,6 @@ export function decodeStanding(content: CheckpointContent, frame: Frame, fail: F
   const epochs = Array.from({ length: epoch - 1 }, (_, i) => epochOf(rows.subarray(i * columns, (i + 1) * columns), i + 1, metrics));
   const bestEpoch = run.number("bestEpoch");
   if (bestEpoch > epochs.length) fail(`run.bestEpoch must be one of the ${epochs.length} epochs, got ${bestEpoch}`);
-  const rate = run.oneOf("rate", ["option", "schedule", "number"]);
   const [unknown] = left.keys();
   if (unknown !== undefined) fail(`tensor "${unknown}" belongs to no part of a run`);
   return {
@@ -348,7 +385,8 @@ export function decodeStanding(content: CheckpointContent, frame: Frame, fail: F
     step: run.number("step"),
     updates: run.number("updates"),
     lastRate: scalar("lastRate"),
-    rate: rate === "number" ? scalar("rate") : rate,
+    tuning: tuningOf(run),
+    pending: run.list("pending").map((p) => sound(() => changeFromJson("run", parsed(p.text("change"), fail), subject))),
     place: {
       epoch,
       at: run.number("at"),

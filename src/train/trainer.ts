@@ -1,41 +1,37 @@
-// The training loop: writes rows, rates and keys for a chunk of steps, makes one call for it, reads losses back, and
-// decides at the boundaries. All policy of a run is here; executors only run steps.
-import { MinibatchError } from "../errors.ts";
+// The training loop: has chunks of steps made, sums up what they put out, and decides at the boundaries. All policy of a run
+// is here; the stepper and the executors only make steps.
+
+import type { Layout } from "../graph/layout.ts";
 import { judged } from "../nn/metrics.ts";
 import type { Network, Structure } from "../nn/network.ts";
 import { penaltyOf } from "../nn/regularizers.ts";
 import type { Weights } from "../nn/weights.ts";
-import { rateAt, type Schedule } from "../optim/schedules.ts";
-import { permutation, seedWords } from "../random.ts";
+import { rateAt } from "../optim/schedules.ts";
+import { permutation } from "../random.ts";
 import { executor } from "../run/backend.ts";
-import { inspected } from "../run/evaluate.ts";
-import type { LoadedProgram } from "../run/executor.ts";
-import { Memory } from "../run/memory.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
 import { identify } from "./identity.ts";
+import { type Kept, type Mark, Marks } from "./marks.ts";
 import type { Settings } from "./options.ts";
 import { Probe } from "./probe.ts";
-import { type TrainingProgram, type TrainingSpec, trainingProgram } from "./programs.ts";
+import type { TrainingSpec } from "./programs.ts";
 import type { Progress } from "./progress.ts";
-import type { Mark, Run, RunControl, Steered } from "./run.ts";
-import { type Kept, type Place, type Standing, type Sums, startOf } from "./standing.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Applied, Run, RunControl, Steered } from "./run.ts";
+import { type Place, type Standing, type Sums, startOf } from "./standing.ts";
+import { mostSteps, Stepper } from "./stepper.ts";
 import type { Table } from "./table.ts";
+import { type Change, changeAsJson, changed, type Subject, specOf, type Tuning, traceKey, tuningOf, waits } from "./tuning.ts";
 
 /** How long a chunk of steps should take: short enough that pause, stop and set take effect soon. */
 const chunkMilliseconds = 30;
-/** Steps of a chunk at most: what rows, rates and results of a chunk take stays small. */
-const mostSteps = 4096;
 /** A look at a run needs so many rows of its last batch: enough for norms to two digits, and quick. */
 const rowsToLookAt = 256;
 /** So long may a run that is not finite any more go over its last epoch again, to find the step and the layer where it began. */
 const traceMilliseconds = 5000;
-
-interface Loaded extends TrainingProgram {
-  readonly loaded: LoadedProgram;
-}
 
 export interface TrainerParts {
   readonly network: Network;
@@ -51,42 +47,25 @@ export interface TrainerParts {
   readonly control: RunControl<Epoch>;
   readonly probe: Probe;
   readonly progress: Progress;
+  /** Told of everything that the run does, where somebody wants to know. */
+  readonly recorder: Recorder | undefined;
   /** Called with the weights at the end of every epoch and of the run: what predict sees from then on. */
-  publish(weights: Weights): void;
+  publish(weights: Weights, tuning: Tuning): void;
   handle(): Run<Epoch>;
 }
 
-/** What all training steps of a run have in common. */
+/** What all training steps of a run have in common when it begins. */
 export function trainingSpec(network: Network, structure: Structure, table: Table, settings: Settings): TrainingSpec {
-  return {
-    network,
-    structure,
-    data: table.types,
-    loss: settings.loss,
-    rule: settings.recipe.rule,
-    regularizer: settings.regularizer,
-    augment: settings.augment,
-    clipNorm: settings.clipNorm ?? settings.recipe.clipNorm,
-    clipValue: settings.clipValue ?? settings.recipe.clipValue,
-    metrics: settings.metrics,
-  };
-}
-
-/** Of each dropout layer, in order. */
-function keepProbabilities(network: Network): readonly number[] {
-  return network.layers.filter((l) => l.kind === "dropout").map((l) => (l.options as { keepProb: number }).keepProb);
+  const { loss, recipe, augment, metrics } = settings;
+  const tuned = { regularizer: undefined, clipNorm: undefined, clipValue: undefined, keep: [] };
+  const spec = { network, structure, data: table.types, loss, rule: recipe.rule, augment, metrics, ...tuned };
+  return specOf(spec, recipe, tuningOf(network, settings));
 }
 
 /** Looks at a run that has not begun yet: at its first rows in the order of the data set. */
-export function probeOfStart({
-  network,
-  spec,
-  table,
-  settings,
-  start,
-}: Pick<TrainerParts, "network" | "spec" | "table" | "settings" | "start">): Probe {
+export function probeOfStart({ spec, table, settings, start }: Pick<TrainerParts, "spec" | "table" | "settings" | "start">): Probe {
   return new Probe(
-    { spec, table, seed: settings.seed, keep: keepProbabilities(network), batchSize: settings.batchSize },
+    { spec, table, seed: settings.seed, batchSize: settings.batchSize },
     {
       weights: start,
       slots: undefined,
@@ -98,24 +77,23 @@ export function probeOfStart({
   );
 }
 
+/** A change that waits for the next epoch, and who waits for it. */
+interface Waiting {
+  change: Change;
+  readonly told: (applied: Applied | undefined) => void;
+}
+
 export class Trainer implements Steered {
   readonly #parts: TrainerParts;
-  readonly #memory = new Memory();
-  readonly #weights: Weights;
-  readonly #programs = new Map<number, Loaded>();
+  readonly #stepper: Stepper;
   readonly #devEvaluator: Evaluator | undefined;
-  readonly #marks = new Map<string, Kept>();
-  #learningRate: number | Schedule;
-  #step = 0;
-  /** Updates the optimizer's state has seen: a revert takes it back, the step goes on. */
-  #updates = 0;
+  readonly #marks = new Marks();
+  #tuning: Tuning;
+  readonly #pending: Waiting[] = [];
   #lastRate = 0;
-  /** Learning rates of the present chunk, unrounded. */
-  readonly #rates: number[] = [];
-  /** Keep probability of each dropout layer. */
-  readonly #keep: readonly number[];
-  #millisecondsPerStep = 0;
   #lastFinite: Weights;
+  /** The weights that were published last. */
+  #published: Weights;
   #best: Epoch | undefined;
   /** Weights that early stopping ends with: those of the best epoch, whatever quantity it watches. */
   #restore: Weights | undefined;
@@ -128,83 +106,152 @@ export class Trainer implements Steered {
   readonly #probe: Probe;
   /** Whether going over the epoch from the probe's moment gives the same steps again: not after a set or a revert within it. */
   #traceable = true;
+  /** A revert was asked for since the last epoch ended. */
+  #reverted = false;
 
   constructor(parts: TrainerParts) {
-    const { network, structure, start, devTable, settings } = parts;
+    const { network, structure, spec, start, table, devTable, settings } = parts;
     this.#parts = parts;
-    this.#weights = start.copy();
+    this.#stepper = new Stepper({ spec, start, table, seed: settings.seed, threads: settings.threads });
     this.#lastFinite = start;
-    this.#learningRate = settings.recipe.learningRate;
-    this.#keep = keepProbabilities(network);
-    this.#memory.share("theta", this.#weights.theta);
-    this.#memory.share("state", this.#weights.state);
-    this.#memory.share("input", parts.table.input);
+    this.#published = start;
+    this.#tuning = tuningOf(network, settings);
     this.#checkpoints = settings.checkpoints && new Checkpoints(settings.checkpoints);
     this.#probe = parts.probe;
     this.#devEvaluator = devTable && new Evaluator(network, structure, settings.loss, devTable, Object.keys(settings.metrics).length > 0);
   }
 
   step(): number {
-    return this.#step;
+    return this.#stepper.step;
   }
 
-  setLearningRate(rate: number | Schedule): void {
-    if (this.#step > this.#probe.moment.step) this.#traceable = false;
-    this.#learningRate = rate;
+  subject(): Subject {
+    const { settings, table } = this.#parts;
+    return { tuning: this.#tuning, recipe: settings.recipe, rows: table.rows };
+  }
+
+  set(change: Change, told: (applied: Applied | undefined) => void): void {
+    if (waits(change) && this.#place.at > 0) {
+      this.#pending.push({ change, told });
+      return;
+    }
+    // At the start of an epoch those that waited for it come first; in the middle of one, what is asked for last holds.
+    if (this.#place.at === 0) this.#applyPending();
+    for (const waiting of this.#pending) {
+      const { learningRate: _, ...others } = waiting.change;
+      if (change.learningRate !== undefined) waiting.change = others;
+    }
+    this.#apply({ change, told });
+  }
+
+  #applyPending(): void {
+    for (const waiting of this.#pending.splice(0)) this.#apply(waiting);
+  }
+
+  #apply({ change, told }: Waiting): void {
+    const { control } = this.#parts;
+    const changes = control.interventions.filter(({ what }) => what === "set").length;
+    const name = `before change ${changes + 1}`;
+    const mark = this.#keep(name, true);
+    if (this.#stepper.step > this.#probe.moment.step) this.#traceable = false;
+    this.#tune(changed(this.#tuning, change));
+    control.record("set", this.#stepper.step, changeAsJson(change));
+    told({ step: this.#stepper.step, epoch: this.#place.epoch, mark });
+  }
+
+  /** From here on these values are in force. */
+  #tune(tuning: Tuning): void {
+    const { spec, settings } = this.#parts;
+    const before = this.#tuning;
+    this.#tuning = tuning;
+    const made = specOf(spec, settings.recipe, tuning);
+    this.#stepper.use(made, traceKey(before) === traceKey(tuning));
+    this.#probe.settings(made, tuning.batchSize);
+  }
+
+  #keep(name: string, automatic: boolean): Mark {
+    const { step, updates, weights } = this.#stepper;
+    const kept: Kept = { step, automatic, weights: weights.copy(), slots: this.#stepper.slots(), updates, tuning: this.#tuning };
+    this.#marks.keep(name, kept);
+    this.#parts.control.marks = this.#marks.list;
+    return { name, step, automatic };
   }
 
   mark(name: string): Mark {
-    const slots = this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined;
-    this.#marks.set(name, { weights: this.#weights.copy(), slots, updates: this.#updates });
-    return { name, step: this.#step };
+    const mark = this.#keep(name, false);
+    this.#parts.control.record("mark", this.#stepper.step, name);
+    return mark;
   }
 
-  revert(name: string): void {
-    const kept = this.#marks.get(name);
-    if (!kept) {
-      const names = [...this.#marks.keys()];
-      throw new MinibatchError(
-        `run.revert: no mark named "${name}"${names.length ? `; there are ${names.map((n) => `"${n}"`).join(", ")}` : "; run.mark(name) makes one"}`,
-      );
+  stop(): void {
+    const { control } = this.#parts;
+    control.stopping = true;
+    control.record("stop", this.#stepper.step);
+  }
+
+  revert(name: string | undefined, keepSettings: boolean): void {
+    const { control } = this.#parts;
+    const back = this.#marks.goBack(name);
+    const { weights, slots, updates, tuning } = back.kept;
+    control.marks = this.#marks.list;
+    this.#stepper.place(weights, slots, updates);
+    if (!keepSettings) {
+      for (const { told } of this.#pending.splice(0)) told(undefined);
+      this.#tune(tuning);
     }
-    this.#weights.set(kept.weights);
-    if (this.#memory.has("slots")) {
-      if (kept.slots) this.#memory.get("slots").set(kept.slots);
-      else this.#memory.get("slots").fill(0);
-    }
-    this.#updates = kept.updates;
-    this.#traceable = false;
-    this.#publish(this.#weights);
+    // What the mark keeps is not written to: it can be published as it is.
+    this.#lastFinite = weights;
+    this.#publish(weights);
+    const next = { step: this.#stepper.step + 1, epoch: this.#place.epoch };
+    this.#remember(this.#probe.moment.rows, weights, () => rateAt(this.#tuning.learningRate, next));
+    this.#traceable = this.#place.at === 0;
+    this.#reverted = true;
+    control.probe = { at: this.#probe, finite: true };
+    control.record("revert", this.#stepper.step, keepSettings ? { mark: back.name, settings: "keep" } : back.name);
   }
 
   /** Runs all epochs. What it returns is the history; the weights have been published. */
   async run(): Promise<History<Epoch>> {
+    const { recorder } = this.#parts;
+    try {
+      const history = await this.#run();
+      await recorder?.end(history.stoppedBecause, this.#stepper.step, this.#published);
+      return history;
+    } finally {
+      await recorder?.close();
+    }
+  }
+
+  async #run(): Promise<History<Epoch>> {
     const { settings, control, progress } = this.#parts;
     let because: StoppedBecause = "epochs";
     try {
-      await this.#resume();
+      await this.#begin();
       if (this.#outOfPatience()) because = "early stopping";
       while (because === "epochs" && this.#place.epoch <= settings.epochs) {
         await this.#goAhead();
-        if (control.stopping && this.#step > 0 && this.#place.at === 0) {
+        if (control.stopping && this.#stepper.step > 0 && this.#place.at === 0) {
           because = "stop";
           break;
         }
+        if (this.#place.at === 0) this.#applyPending();
         const finite = await this.#epoch();
         if (finite === undefined) {
           because = "stop";
           break;
         }
         const epoch = control.epochs.at(-1) as Epoch;
-        await settings.onEpoch?.(epoch, this.#parts.handle());
+        this.#reverted = false;
+        await this.#callBack(epoch);
         await control.wait(this, () => control.released() || control.stopping || settings.signal?.aborted === true);
         this.#checkSignal();
-        if (!finite) {
+        // A run that went back to where it was finite goes on from there.
+        if (!finite && !this.#reverted) {
           because = "not finite";
           break;
         }
         // Only now: what callbacks and loops have set belongs to what a resume goes on with.
-        this.#checkpoints?.boundary(this.#step, epoch.epoch, () => this.#standing());
+        this.#checkpoints?.boundary(this.#stepper.step, epoch.epoch, () => this.#standing());
         if (control.stopping) because = "stop";
         else if (this.#outOfPatience()) because = "early stopping";
       }
@@ -216,10 +263,11 @@ export class Trainer implements Steered {
       this.#probe.end();
       // Whatever ended the run: the weights of the best epoch, where early stopping asks for them.
       if (this.#restore) this.#publish(this.#restore);
+      for (const { told } of this.#pending.splice(0)) told(undefined);
     }
     if (because === "not finite") {
       console.error(
-        `minibatch: training is not finite any more (epoch ${control.epochs.length}, step ${this.#step}); the weights are those of the ${control.epochs.length > 1 ? "last finite epoch" : "start"}. A smaller learning rate or clipNorm may help.`,
+        `minibatch: training is not finite any more (epoch ${control.epochs.length}, step ${this.#stepper.step}); the weights are those of the ${control.epochs.length > 1 ? "last finite epoch" : "start"}. A smaller learning rate or clipNorm may help.`,
       );
     }
     return {
@@ -236,50 +284,83 @@ export class Trainer implements Steered {
     return earlyStopping !== undefined && this.#epochsWithoutBetter >= earlyStopping.patience;
   }
 
-  /** Opens the folder of the checkpoints, if there is one, and goes on where its newest stood. */
-  async #resume(): Promise<void> {
-    if (!this.#checkpoints) return;
+  /** Calls onEpoch and obeys what it asks for while it is awaited. */
+  async #callBack(epoch: Epoch): Promise<void> {
+    const { control, settings } = this.#parts;
+    const called = settings.onEpoch?.(epoch, this.#parts.handle());
+    if (called === undefined) return;
+    let outcome: { readonly error?: unknown } | undefined;
+    const back = (result: { readonly error?: unknown }) => {
+      outcome = result;
+      control.wake();
+    };
+    Promise.resolve(called).then(
+      () => back({}),
+      (error: unknown) => back({ error }),
+    );
+    await control.wait(this, () => outcome !== undefined);
+    if (outcome && "error" in outcome) throw outcome.error;
+  }
+
+  /** Goes on where the newest checkpoint stood, if there is one, and opens the record. */
+  async #begin(): Promise<void> {
+    const { settings, recorder, control } = this.#parts;
+    if (!this.#checkpoints && !recorder) return;
+    const { program, layout } = this.#stepper.program(this.#tuning.batchSize);
+    const identity = identify({ ...this.#parts, program, executor: executor() });
+    const found = this.#checkpoints && (await this.#resume(this.#checkpoints, layout, identity));
+    if (!recorder) return;
+    const resumed = found && { step: found.step, epochs: found.epochs.length, interventions: found.interventions };
+    await recorder.begin({ ...this.#parts, identity: await identity, resumed, resumes: settings.checkpoints?.resume !== undefined });
+    control.told = (intervention) => recorder.intervention(intervention);
+  }
+
+  async #resume(
+    checkpoints: Checkpoints,
+    layout: Layout,
+    identity: Promise<Readonly<Record<string, string>>>,
+  ): Promise<Standing | undefined> {
     const { structure, settings, control } = this.#parts;
-    const { program, layout } = this.#program(settings.batchSize);
     const slots = settings.recipe.rule.slots;
-    const found = await this.#checkpoints.open({
-      frame: { structure, layout, slots, metrics: Object.keys(settings.metrics) },
-      identity: identify({ ...this.#parts, program, executor: executor() }),
+    const found = await checkpoints.open({
+      frame: { structure, layout, slots, metrics: Object.keys(settings.metrics), subject: this.subject() },
+      identity,
     });
-    if (!found) return;
-    this.#weights.set(found.weights);
-    if (found.slots) this.#memory.ensure("slots", layout.memory("slots").bytes).set(found.slots);
-    this.#step = found.step;
-    this.#updates = found.updates;
+    if (!found) return undefined;
+    this.#stepper.place(found.weights, found.slots, found.updates);
+    this.#stepper.step = found.step;
     this.#lastRate = found.lastRate;
-    if (typeof found.rate === "number") this.#learningRate = found.rate;
+    this.#tune(found.tuning);
     this.#place = found.place;
     this.#lastFinite = found.lastFinite;
     this.#restore = found.restore;
     this.#best = found.epochs[found.best - 1];
     this.#watched = found.watched;
     this.#epochsWithoutBetter = found.epochsWithoutBetter;
-    for (const [name, kept] of found.marks) this.#marks.set(name, kept);
+    for (const change of found.pending) this.#pending.push({ change, told: () => undefined });
+    for (const [name, kept] of found.marks) this.#marks.keep(name, kept);
+    control.marks = this.#marks.list;
     control.restore(found.epochs, found.interventions);
-    this.#parts.publish(this.#lastFinite);
-    const rows = this.#order(found.place.epoch).slice(0, Math.min(settings.batchSize, rowsToLookAt));
-    this.#remember(rows, this.#weights.copy(), this.#lastRate);
+    this.#publish(this.#lastFinite);
+    const rows = this.#order(found.place.epoch).slice(0, Math.min(this.#tuning.batchSize, rowsToLookAt));
+    this.#remember(rows, this.#stepper.weights.copy(), () => this.#lastRate);
     // Steps of the epoch that a process before this one made cannot be gone over again.
     this.#traceable = found.place.at === 0;
+    return found;
   }
 
   /** All that the steps to come depend on. What goes on changing is copied. */
   #standing(): Standing {
-    const { settings, control } = this.#parts;
-    const rate = this.#learningRate;
+    const { control } = this.#parts;
     const { sums, seconds, ...place } = this.#place;
     return {
-      weights: this.#weights.copy(),
-      slots: this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined,
-      step: this.#step,
-      updates: this.#updates,
+      weights: this.#stepper.weights.copy(),
+      slots: this.#stepper.slots(),
+      step: this.#stepper.step,
+      updates: this.#stepper.updates,
       lastRate: this.#lastRate,
-      rate: rate === settings.recipe.learningRate ? "option" : typeof rate === "number" ? rate : "schedule",
+      tuning: this.#tuning,
+      pending: this.#pending.map(({ change }) => change),
       place: {
         ...place,
         sums: { ...sums, metrics: { ...sums.metrics } },
@@ -290,7 +371,7 @@ export class Trainer implements Steered {
       best: this.#best?.epoch ?? 0,
       watched: this.#watched,
       epochsWithoutBetter: this.#epochsWithoutBetter,
-      marks: new Map(this.#marks),
+      marks: this.#marks.entries(),
       epochs: [...control.epochs],
       interventions: [...control.interventions],
     };
@@ -308,15 +389,16 @@ export class Trainer implements Steered {
     if (signal?.aborted) throw signal.reason;
   }
 
+  /** What is published is not written to while the run lasts: it is also what a run that is not finite goes back to. */
   #publish(weights: Weights): Weights {
-    const copy = weights.copy();
-    this.#parts.publish(copy);
-    return copy;
+    this.#parts.publish(weights, this.#tuning);
+    this.#published = weights;
+    return weights;
   }
 
   /** One epoch, or what a stop leaves of it: false when its numbers are not finite, undefined when a stop left no step. */
   async #epoch(): Promise<boolean | undefined> {
-    const { settings, control, table, progress } = this.#parts;
+    const { settings, control, table, progress, recorder } = this.#parts;
     const place = this.#place;
     const { epoch: number, sums } = place;
     this.#began = performance.now();
@@ -325,10 +407,12 @@ export class Trainer implements Steered {
     while (place.at < table.rows && finite) {
       await this.#goAhead();
       // A run stopped before its first step still makes one: an epoch without steps would have nothing to record.
-      if (control.stopping && this.#step > 0) break;
-      if (place.at > 0) this.#checkpoints?.boundary(this.#step, undefined, () => this.#standing());
-      const size = Math.min(settings.batchSize, table.rows - place.at);
-      const left = Math.min(Math.floor((table.rows - place.at) / size), this.#checkpoints?.stepsLeft(this.#step) ?? mostSteps);
+      const { step } = this.#stepper;
+      if (control.stopping && step > 0) break;
+      if (place.at > 0) this.#checkpoints?.boundary(step, undefined, () => this.#standing());
+      const size = Math.min(this.#tuning.batchSize, table.rows - place.at);
+      const whole = Math.floor((table.rows - place.at) / size);
+      const left = Math.min(whole, control.stepsLeft(step), this.#checkpoints?.stepsLeft(step) ?? mostSteps);
       const steps = control.stopping ? 1 : Math.min(left, this.#chunk());
       const done = await this.#steps(number, order, place.at, size, steps, sums);
       place.at += done * size;
@@ -336,26 +420,27 @@ export class Trainer implements Steered {
       progress.step(number, place.at, table.rows, sums.loss / Math.max(1, sums.rows));
     }
     if (!sums.rows) return undefined;
-    finite &&= this.#weights.finite();
+    finite &&= this.#stepper.weights.finite();
     if (finite && place.at < table.rows) this.#checkpoints?.hold(this.#standing());
     if (!finite) {
       await this.#traceBack(number, order, sums.wrongStep ?? sums.steps - 1);
-      this.#weights.set(this.#lastFinite);
+      // The optimizer's state is lost with the steps; where a mark was, a revert brings it back.
+      this.#stepper.place(this.#lastFinite, undefined, 0);
     }
-    // What is published is not written to while the run lasts: it is also what a run that is not finite goes back to.
-    this.#lastFinite = this.#publish(this.#weights);
+    this.#lastFinite = this.#publish(this.#stepper.weights.copy());
     if (finite) {
       // The last whole batch: what is left for a partial one may be a single row.
-      const first = Math.max(0, Math.floor(place.at / settings.batchSize) - 1) * settings.batchSize;
-      const size = Math.min(settings.batchSize, rowsToLookAt);
-      this.#remember(order.slice(first, Math.min(place.at, first + size)), this.#lastFinite, this.#lastRate);
+      const { batchSize } = this.#tuning;
+      const first = Math.max(0, Math.floor(place.at / batchSize) - 1) * batchSize;
+      const size = Math.min(batchSize, rowsToLookAt);
+      this.#remember(order.slice(first, Math.min(place.at, first + size)), this.#lastFinite, () => this.#lastRate);
     }
     const dev = finite ? await this.#evaluateDev() : undefined;
     const mean = (sum: number, count: number) => sum / Math.max(1, count);
     const hasDev = settings.dev !== undefined;
     const epoch: Epoch = {
       epoch: number,
-      step: this.#step,
+      step: this.#stepper.step,
       trainLoss: mean(sums.loss, sums.rows),
       trainError: mean(sums.error, sums.rows),
       devLoss: hasDev ? (dev?.loss ?? Number.NaN) : undefined,
@@ -371,20 +456,15 @@ export class Trainer implements Steered {
     this.#place = startOf(number + 1);
     this.#judge(epoch);
     progress.epoch(epoch);
+    await recorder?.epoch(epoch, this.#lastFinite);
     control.push(epoch);
     return finite;
   }
 
   /** For a look inside later: where the run stands, with rows to look at. */
-  #remember(rows: Int32Array, weights: Weights, rate: number): void {
-    this.#probe.move({
-      weights,
-      slots: this.#memory.has("slots") ? this.#memory.get("slots").slice() : undefined,
-      rows,
-      learningRate: () => rate,
-      step: this.#step,
-      updates: this.#updates,
-    });
+  #remember(rows: Int32Array, weights: Weights, learningRate: () => number): void {
+    const { step, updates } = this.#stepper;
+    this.#probe.move({ weights, slots: this.#stepper.slots(), rows, learningRate, step, updates });
     this.#traceable = true;
   }
 
@@ -393,34 +473,32 @@ export class Trainer implements Steered {
    * to blame. Where that would take long, or cannot be repeated, the look is from the end of the last finite epoch, at the wrong step's rows.
    */
   async #traceBack(epoch: number, order: Int32Array, wrong: number): Promise<void> {
-    const { settings, control } = this.#parts;
+    const { control } = this.#parts;
+    const { batchSize: size } = this.#tuning;
     const { moment } = this.#probe;
-    const rows = order.slice(wrong * settings.batchSize, (wrong + 1) * settings.batchSize);
+    const rows = order.slice(wrong * size, (wrong + 1) * size);
     control.probe = { at: this.#probe, finite: false };
-    if (!this.#traceable || wrong * this.#millisecondsPerStep > traceMilliseconds) {
+    if (!this.#traceable || wrong * this.#stepper.milliseconds > traceMilliseconds) {
       this.#probe.move({ ...moment, rows });
       return;
     }
-    const [step, updates] = [this.#step, this.#updates];
-    this.#weights.set(moment.weights);
-    if (this.#memory.has("slots")) {
-      if (moment.slots) this.#memory.get("slots").set(moment.slots);
-      else this.#memory.get("slots").fill(0);
-    }
-    this.#step = moment.step;
-    this.#updates = moment.updates;
+    const { step } = this.#stepper;
+    this.#stepper.place(moment.weights, moment.slots, moment.updates);
+    this.#stepper.step = moment.step;
     for (let made = 0; made < wrong; ) {
       const steps = Math.min(wrong - made, mostSteps);
-      const loaded = this.#program(settings.batchSize);
-      this.#write(loaded, epoch, order, made * settings.batchSize, settings.batchSize, steps);
-      await loaded.loaded.run(this.#memory, { steps, threads: settings.threads });
+      await this.#stepper.run({ epoch, order, at: made * size, size, steps, rate: this.#rate(epoch) });
       made += steps;
-      this.#step += steps;
-      this.#updates += steps;
+      this.#stepper.counted(steps);
     }
-    this.#remember(rows, this.#weights.copy(), rateAt(this.#learningRate, { step: this.#step + 1, epoch }));
-    this.#step = step;
-    this.#updates = updates;
+    const next = this.#stepper.step + 1;
+    this.#remember(rows, this.#stepper.weights.copy(), () => this.#rate(epoch)(next));
+    this.#stepper.step = step;
+  }
+
+  /** The learning rate of the steps of an epoch. */
+  #rate(epoch: number): (step: number) => number {
+    return (step) => rateAt(this.#tuning.learningRate, { step, epoch });
   }
 
   /** Keeps the best epoch, the weights to end with, and counts epochs without a better value. */
@@ -442,13 +520,13 @@ export class Trainer implements Steered {
   async #evaluateDev(): Promise<{ loss: number; error: number; metrics: Readonly<Record<string, number>> } | undefined> {
     const { settings, devLabels, structure } = this.#parts;
     if (!this.#devEvaluator) return undefined;
-    const { loss, error, outputs } = await this.#devEvaluator.run(this.#weights, settings.threads);
+    const { loss, error, outputs } = await this.#devEvaluator.run(this.#lastFinite, settings.threads);
     const metrics: Record<string, number> = {};
     if (outputs && devLabels) {
       const tensor = fromArray(outputs, [devLabels.shape[0] as number, ...structure.outputShape]);
       for (const [name, metric] of Object.entries(settings.metrics)) metrics[name] = judged(name, metric, tensor, devLabels).item();
     }
-    return { loss: loss + penaltyOf(settings.regularizer, this.#weights, settings.batchSize), error, metrics };
+    return { loss: loss + penaltyOf(this.#tuning.regularizer, this.#lastFinite, this.#tuning.batchSize), error, metrics };
   }
 
   /** The rows of an epoch in the order in which they are trained on. */
@@ -459,88 +537,38 @@ export class Trainer implements Steered {
   }
 
   #chunk(): number {
-    if (!this.#millisecondsPerStep) return 1;
-    return Math.max(1, Math.min(mostSteps, Math.round(chunkMilliseconds / this.#millisecondsPerStep)));
-  }
-
-  #program(rows: number): Loaded {
-    let found = this.#programs.get(rows);
-    if (!found) {
-      const made = trainingProgram(this.#parts.spec, rows);
-      found = { ...made, loaded: executor().load(inspected(made.program)) };
-      this.#programs.set(rows, found);
-    }
-    return found;
+    const { milliseconds } = this.#stepper;
+    if (!milliseconds) return 1;
+    return Math.max(1, Math.min(mostSteps, Math.round(chunkMilliseconds / milliseconds)));
   }
 
   /** Makes up to `steps` steps of `size` rows each from `order[at]` on; returns how many were made. */
   async #steps(epoch: number, order: Int32Array, at: number, size: number, steps: number, sums: Sums): Promise<number> {
-    const { control, settings } = this.#parts;
-    const loaded = this.#program(size);
-    this.#write(loaded, epoch, order, at, size, steps);
-    const began = performance.now();
-    const done = await loaded.loaded.run(this.#memory, { steps, threads: settings.threads, control: control.flags });
-    if (done > 0) this.#millisecondsPerStep = Math.max(1e-4, (performance.now() - began) / done);
-    this.#read(loaded, size, done, sums);
-    if (done > 0) this.#lastRate = this.#rates[done - 1] as number;
-    this.#step += done;
-    this.#updates += done;
-    return done;
+    const { control } = this.#parts;
+    const done = await this.#stepper.run({ epoch, order, at, size, steps, rate: this.#rate(epoch), control: control.flags });
+    const counted = this.#read(size, done, sums);
+    if (counted > 0) this.#lastRate = this.#stepper.rate(counted - 1);
+    this.#stepper.counted(counted);
+    return counted;
   }
 
-  /** Rows, rates and keys of a chunk. One view each of the whole memories: a step of a tiny network is over in microseconds. */
-  #write(loaded: Loaded, epoch: number, order: Int32Array, at: number, size: number, steps: number): void {
-    const { settings } = this.#parts;
-    const { layout, hyper } = loaded;
-    const rowWords = layout.memory("rows").bytes / 4;
-    const hyperWords = layout.memory("hyper").bytes / 4;
-    this.#memory.ensure("rows", rowWords * 4 * steps);
-    this.#memory.ensure("hyper", hyperWords * 4 * steps);
-    this.#memory.ensure("out", layout.memory("out").bytes * steps);
-    const rows = this.#memory.view("rows", { shape: [rowWords * steps], dtype: "i32" }, 0);
-    const words = this.#memory.view("hyper", { shape: [hyperWords * steps], dtype: "i32" }, 0);
-    const scalars = this.#memory.view("hyper", { shape: [hyperWords * steps], dtype: "f32" }, 0);
-    const [low, high] = seedWords(settings.seed);
-    for (let s = 0; s < steps; s++) {
-      const first = at + s * size;
-      for (let i = 0, to = s * rowWords; i < size; i++) rows[to + i] = order[first + i] as number;
-      const step = this.#step + s + 1;
-      const base = s * hyperWords;
-      const rate = rateAt(this.#learningRate, { step, epoch });
-      this.#rates[s] = rate;
-      scalars[base + hyper.learningRate / 4] = rate;
-      const others = settings.recipe.rule.scalarsAt(this.#updates + s + 1);
-      for (let i = 0; i < others.length; i++) scalars[base + (hyper.others[i] as number) / 4] = others[i] as number;
-      for (let i = 0; i < this.#keep.length; i++) scalars[base + (hyper.keep[i] as number) / 4] = this.#keep[i] as number;
-      const key = base + hyper.key / 4;
-      words[key] = low;
-      words[key + 1] = high;
-      words[key + 2] = step;
-      if (hyper.augment === undefined) continue;
-      const augment = base + hyper.augment / 4;
-      words[augment] = low;
-      words[augment + 1] = high;
-      words[augment + 2] = epoch;
-    }
-  }
-
-  #read({ layout, out }: Loaded, size: number, steps: number, sums: Sums): void {
-    const { onStep } = this.#parts.settings;
-    const outBytes = layout.memory("out").bytes;
-    const results = this.#memory.view("out", { shape: [(outBytes / 4) * steps], dtype: "f32" }, 0);
-    for (let s = 0; s < steps; s++) {
-      const value = (byteOffset: number) => results[(s * outBytes + byteOffset) / 4] as number;
-      const loss = value(out.loss);
-      const gradientNorm = value(out.gradientNorm);
-      if (sums.wrongStep === undefined && !(Number.isFinite(loss) && Number.isFinite(gradientNorm))) sums.wrongStep = sums.steps + s;
+  /** Sums up what steps put out; those after one that is not finite do not count, however many a chunk had. */
+  #read(size: number, steps: number, sums: Sums): number {
+    const { onStep, metrics } = this.#parts.settings;
+    const names = Object.keys(metrics);
+    const result = this.#stepper.results(steps);
+    let counted = 0;
+    while (counted < steps && sums.wrongStep === undefined) {
+      const { loss, error, gradientNorm, metric } = result(counted++);
+      if (!(Number.isFinite(loss) && Number.isFinite(gradientNorm))) sums.wrongStep = sums.steps;
       sums.loss += size * loss;
-      sums.error += size * value(out.error);
+      sums.error += size * error;
       sums.gradientNorm += gradientNorm;
-      for (const [name, byteOffset] of Object.entries(out.metrics))
-        sums.metrics[name] = (sums.metrics[name] ?? 0) + size * value(byteOffset);
-      onStep?.({ step: this.#step + s + 1, loss, gradientNorm });
+      for (const name of names) sums.metrics[name] = (sums.metrics[name] ?? 0) + size * metric(name);
+      sums.rows += size;
+      sums.steps++;
+      onStep?.({ step: this.#stepper.step + counted, loss, gradientNorm });
     }
-    sums.rows += steps * size;
-    sums.steps += steps;
+    return counted;
   }
 }
