@@ -3,6 +3,7 @@
 import { checkDataset, type Dataset } from "../dataset.ts";
 import { checkNumber, checkOptions, MinibatchError } from "../errors.ts";
 import { insideOf, type Model } from "../model.ts";
+import { Network } from "../nn/network.ts";
 import { Weights } from "../nn/weights.ts";
 import { permutation } from "../random.ts";
 import { exponentiallyWeightedAverage } from "../stats.ts";
@@ -38,7 +39,7 @@ export interface LearningRatePoint {
 
 export interface LearningRateCurve {
   readonly points: readonly LearningRatePoint[];
-  /** Where the smoothed loss falls fastest over the logarithm of the rate; undefined where it never falls. */
+  /** Where the smoothed loss falls fastest over the logarithm of the rate, behind the first tenth of the steps; undefined where it does not fall. */
   readonly suggestion: number | undefined;
   /** Where the smoothed loss is lowest: training at this rate is close to diverging. */
   readonly lowest: number;
@@ -62,8 +63,10 @@ const fitNames = [
 const divergence = 4;
 /** Steps made before the losses are looked at. */
 const stride = 16;
-/** Points on each side of one whose slope is measured: a tenth of a decade with the default rates. */
-const halfWindow = 2;
+/** Points on each side of one whose slope is measured, as a share of the steps: with the default rates a third of a decade. */
+const windowShare = 0.05;
+/** Of the steps, at the start: the average has seen few losses there, and their noise looks like a slope. */
+const skippedShare = 0.1;
 
 function curveOf(rates: readonly number[], losses: readonly number[], beta: number, steps: number): LearningRateCurve {
   const averages = beta === 0 ? losses : exponentiallyWeightedAverage(losses, { beta, biasCorrection: true });
@@ -79,8 +82,9 @@ function curveOf(rates: readonly number[], losses: readonly number[], beta: numb
   const points = averages.slice(0, count).map((smoothed, i) => ({ learningRate: rates[i] as number, loss: losses[i] as number, smoothed }));
   let suggestion: number | undefined;
   let steepest = 0;
-  for (let i = halfWindow; i + halfWindow < count && i <= lowest; i++) {
-    const slope = (averages[i + halfWindow] as number) - (averages[i - halfWindow] as number);
+  const half = Math.max(1, Math.round(windowShare * steps));
+  for (let i = Math.round(skippedShare * steps) + half; i + half < count && i <= lowest; i++) {
+    const slope = (averages[i + half] as number) - (averages[i - half] as number);
     if (slope >= steepest) continue;
     steepest = slope;
     suggestion = rates[i];
@@ -111,10 +115,13 @@ export async function findLearningRate(model: Model, train: Dataset, options: Fi
   const beta = checkNumber(where, "beta", smoothing ?? 0.9, { min: 0, below: 1 });
   const settings = checkFitOptions(data.x.shape[0] ?? 0, { ...rest, epochs: 1 });
   const exampleShape = data.x.shape.slice(1);
-  const structure = network.structureFor(settings.augment?.exampleShape(`${where}: augment`, exampleShape) ?? exampleShape);
+  const seenShape = settings.augment?.exampleShape(`${where}: augment`, exampleShape) ?? exampleShape;
+  // A network of its own: a model without a shape keeps having none.
+  const twin = new Network(network.layers);
+  const structure = weights ? network.structureFor(seenShape) : twin.build(seenShape);
   const table = tableOf(`${where}: train`, data, settings.loss, exampleShape, structure.outputShape);
   const start = weights ?? Weights.initialised(structure, settings.seed);
-  const spec = trainingSpec(network, structure, table, settings);
+  const spec = trainingSpec(weights ? network : twin, structure, table, settings);
   const stepper = new Stepper({ spec, start, table, seed: settings.seed, threads: settings.threads });
   const { batchSize: size } = tuningOf(network, settings);
   const rates = Array.from({ length: steps }, (_, i) => from * (to / from) ** (i / (steps - 1)));
