@@ -35,7 +35,7 @@ const publicParts = [
   "^src/(stats|model)\\.ts$",
   "^src/optim/(schedules|landscapes)\\.ts$",
   "^src/train/(history|report|run)\\.ts$",
-  "^src/check/health\\.ts$",
+  "^src/check/(health|learning-rate)\\.ts$",
 ];
 
 const directions = stages.slice(0, -1).map((stage, i) => ({

@@ -120,6 +120,14 @@ describe("the examples of the API", () => {
     expect(norm(tensor([1, 2]), tensor([4, 6])).item()).toBe(5);
   });
 
+  it("a run is babysat, and played again", { timeout: 300_000 }, async () => {
+    const { tested, watching } = await import("./api/babysitting.ts");
+    expect(tested.suggestion).toBeGreaterThan(1e-4);
+    const { interventions, last } = await watching;
+    expect(interventions.map(({ what }) => what)).toEqual(["set", "revert", "set"]);
+    expect(last.devError).toBeLessThan(0.1);
+  });
+
   it("images are augmented, and looked at", { timeout: 300_000 }, async () => {
     const { images, learnt, reader, shown } = await import("./api/augmentation.ts");
     expect(learnt.best.devError).toBeLessThan(0.06);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { sgd, tensor, variable } from "minibatch";
 import { afterAll, describe, expect, it } from "vitest";
 import { learnXor, Scalar } from "../examples/00-micrograd.ts";
+import { babysit } from "../examples/panda.ts";
 import { learn } from "../examples/regression.ts";
 import { searchDigits } from "../examples/search.ts";
 import { serveWhileTraining } from "../examples/server.ts";
@@ -38,6 +39,16 @@ describe("regression", () => {
   it("beats the mean", { timeout: 120_000 }, async () => {
     const { network, baseline } = await learn();
     expect(network).toBeLessThan(0.85 * baseline);
+  });
+});
+
+describe("panda", () => {
+  it("goes back where the rate was too high, and is played again from its log", { timeout: 120_000 }, async () => {
+    const { history, model, again, dev } = await babysit({ log: join(scratch, "panda.jsonl") });
+    expect(history.interventions.map(({ what }) => what)).toEqual(["set", "revert", "set", "mark", "set"]);
+    expect(history.epochs[3]?.trainError).toBeGreaterThan(3 * (history.epochs[2]?.trainError ?? 1));
+    expect(history.last.devError).toBeLessThan(history.epochs[2]?.devError ?? 0);
+    expect(again.predictSync(dev.x).data("f32")).toEqual(model.predictSync(dev.x).data("f32"));
   });
 });
 

@@ -5,6 +5,7 @@ import {
   crossEntropy,
   dense,
   dropout,
+  findLearningRate,
   gradientHealth,
   landscapes,
   metrics,
@@ -68,6 +69,7 @@ export async function allPictures(): Promise<Record<string, string>> {
     ),
     histograms: await plot.histograms([{ name: "train", values: normal(900, 3) }, { name: "dev", values: [...normal(300, 4).map((v) => v + 1), Number.NaN] }], { xLabel: "pixel mean" }), // biome-ignore format: one picture
     histogram: await plot.histograms([{ name: "constant", values: [3, 3, 3] }], { xLabel: "weight", bins: 5 }),
+    "learning rates": await plot.learningRates(await findLearningRate(model, dev, { loss: crossEntropy(), optimizer: adam(), to: 1e3 })),
     "learning curves": await plot.learningCurves(history),
     "learning curves, narrow": await plot.learningCurves(history, { width: 400, height: 300 }),
     "learning curves of one epoch": await plot.learningCurves(one),

@@ -28,7 +28,7 @@ export interface ReplayOptions {
   schedules?: readonly Schedule[] | undefined;
   /** Whether data, model, kernels and weights must be those of the log, bit for bit: true by default. */
   verify?: boolean | undefined;
-  onEpoch?: ((epoch: Epoch) => void | Promise<unknown>) | undefined;
+  onEpoch?: ((epoch: Epoch) => unknown) | undefined;
   progress?: boolean | undefined;
   threads?: number | undefined;
   signal?: AbortSignal | undefined;

@@ -8,5 +8,5 @@ export { landscape } from "./landscape.ts";
 export { activationHistograms, gradientHealth } from "./layers.ts";
 export type { PictureOptions } from "./picture.ts";
 export { type AxesOptions, type Group, lines, type Series, scatter } from "./series.ts";
-export { learningCurves, type MovingAveragesOptions, movingAverages, type ScheduleOptions, schedule } from "./training.ts";
+export { learningCurves, learningRates, type MovingAveragesOptions, movingAverages, type ScheduleOptions, schedule } from "./training.ts";
 export { weights } from "./weights.ts";

@@ -1,5 +1,6 @@
 // Pictures of a training run and of what steers it: learning curves, schedules, moving averages.
 import type { Markish } from "@observablehq/plot";
+import type { LearningRateCurve, LearningRatePoint } from "../check/learning-rate.ts";
 import type { Numbers } from "../dtype.ts";
 import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import { rateAt, type Schedule } from "../optim/schedules.ts";
@@ -8,7 +9,7 @@ import type { Epoch, History } from "../train/history.ts";
 import { numberAxis } from "./axis.ts";
 import { type Library, library, type Plot } from "./library.ts";
 import type { Named } from "./panel.ts";
-import { type Box, checkPicture, checkText, finished, framed, type PictureOptions } from "./picture.ts";
+import { type Box, checkPicture, checkText, finished, framed, type LegendEntry, type PictureOptions } from "./picture.ts";
 import { allX, allY, type Curve, curveLegend, curvesPanel, defaultHeight, defaultWidth, listOf, numbersOf } from "./series.ts";
 import { faint, lookOf, size } from "./style.ts";
 
@@ -170,6 +171,46 @@ export async function schedule(schedules: Schedule | Readonly<Record<string, Sch
   const { title = "Learning rate by schedule", width = defaultWidth, height = defaultHeight } = options;
   const legend = entries.length > 1 ? curveLegend(curves) : [];
   const svg = framed(width, height, { title, legend }, (box) => curvesPanel(lib, box, { x, y }, curves));
+  return finished(where, svg, { ...options, title });
+}
+
+/**
+ * The loss of a range test over its rates, smoothed and as it was, with the rate that the test suggests.
+ *
+ * ```ts
+ * const curve = await findLearningRate(model, train, { loss: crossEntropy(), optimizer: adam() });
+ * await learningRates(curve, { file: "rates.svg" });
+ * ```
+ */
+export async function learningRates(curve: LearningRateCurve, options: PictureOptions = {}): Promise<string> {
+  const where = "learningRates";
+  checkPicture(where, options);
+  const points: unknown = (curve as { points?: unknown } | null | undefined)?.points;
+  if (!Array.isArray(points)) throw new MinibatchError(`${where}: expected what findLearningRate resolves to, got ${describe(curve)}`);
+  const at = listOf(where, "the curve", curve.points).map((point, i) => {
+    const { learningRate, loss, smoothed } = (point ?? {}) as Partial<LearningRatePoint>;
+    if (!(typeof learningRate === "number" && learningRate > 0 && typeof loss === "number" && typeof smoothed === "number"))
+      throw new MinibatchError(`${where}: points[${i}] must have learningRate above 0, loss and smoothed, got ${describe(point)}`);
+    return { learningRate, loss, smoothed };
+  });
+  const { suggestion } = curve;
+  const smooth: Curve = { name: "smoothed", points: at.map((p) => [p.learningRate, p.smoothed] as const), look: lookOf(0) };
+  const lib = await library();
+  const x = numberAxis(where, "log", allX([smooth]), { label: "learning rate" });
+  const y = numberAxis(where, "linear", allY([smooth]), { label: "loss", nice: true, grid: true });
+  const [low, high] = y.domain as readonly [number, number];
+  const { title = "Loss by learning rate", width = defaultWidth, height = defaultHeight } = options;
+  const chosen = typeof suggestion === "number" && Number.isFinite(suggestion) ? suggestion : undefined;
+  const legend: LegendEntry[] = [{ name: "loss of a step", kind: "marker", color: "#a0a0a0", symbol: "circle" }, ...curveLegend([smooth])];
+  if (chosen !== undefined)
+    legend.push({ name: `falls fastest at ${Number(chosen.toPrecision(2))}`, kind: "line", color: faint, dash: "2 3" });
+  // Losses of single steps are drawn where the smoothed ones leave room for them.
+  const dots = at.filter(({ loss }) => loss >= low && loss <= high);
+  const notes = (plot: Plot, named: Named) => [
+    plot.dot(dots, { x: "learningRate", y: "loss", r: 2, fill: "#a0a0a0", ...named("points of steps") }),
+    chosen === undefined ? null : plot.ruleX([chosen], { stroke: faint, strokeDasharray: "2 3", strokeWidth: 1.5, ...named("suggestion") }),
+  ];
+  const svg = framed(width, height, { title, legend }, (box) => curvesPanel(lib, box, { x, y }, [smooth], notes));
   return finished(where, svg, { ...options, title });
 }
 
