@@ -55,7 +55,7 @@ export interface FitOptions<D extends Dataset | undefined = Dataset | undefined,
   clipNorm?: number | undefined;
   clipValue?: number | undefined;
   /** Called after every epoch; training waits for what it returns. */
-  onEpoch?: ((epoch: Epoch<D, M>, run: Run<Epoch<D, M>>) => void | Promise<unknown>) | undefined;
+  onEpoch?: ((epoch: Epoch<D, M>, run: Run<Epoch<D, M>>) => unknown) | undefined;
   /** Called for every step, soon after it was made. */
   onStep?: ((step: StepReport) => void) | undefined;
   /** A progress line on the terminal; by default shown when the output is one. */
@@ -111,7 +111,7 @@ export interface Settings {
   readonly augment: Augmentations | undefined;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
-  readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => void | Promise<unknown>) | undefined;
+  readonly onEpoch: ((epoch: Epoch, run: Run<Epoch>) => unknown) | undefined;
   readonly onStep: ((step: StepReport) => void) | undefined;
   readonly progress: boolean | undefined;
   readonly threads: number;
