@@ -114,6 +114,24 @@ describe("run.set", () => {
     expect(got.interventions).toMatchObject([{ step: 0, what: "set" }]);
   });
 
+  it.each([
+    ["learningRate", { learningRate: 0.001 }],
+    ["regularizer", { regularizer: l2(2) }],
+    ["weightDecay", { weightDecay: 0.5 }],
+    ["keepProb", { keepProb: 0.5 }],
+    ["keepProb 1", { keepProb: 1 }],
+    ["clipNorm", { clipNorm: 0.01 }],
+    ["clipValue", { clipValue: 0.001 }],
+    ["batchSize", { batchSize: 10 }],
+  ] as const)("acts on a run that has made its steps already: %s", async (_, values) => {
+    const [untouched, steered] = [net(), net()];
+    await untouched.fit(train, { ...base, epochs: 3 });
+    const run = steered.fit(train, { ...base, epochs: 3 });
+    for await (const { epoch } of run) if (epoch === 2) run.set(values);
+    expect((await run).interventions).toHaveLength(1);
+    expect(bits(steered)).not.toEqual(bits(untouched));
+  });
+
   it("takes a thing away with null", async () => {
     const [plain, steered] = [net(), net()];
     await plain.fit(train, base);
@@ -390,6 +408,27 @@ describe("a log and its replay", () => {
     );
   });
 
+  it("forget what happened after the checkpoint that a resume goes on from", async () => {
+    const dir = join(root, `folder ${files}`);
+    const options = { ...base, log, checkpoint: { dir, every: 2 } };
+    const end = new AbortController();
+    const first = net().fit(train, { ...options, signal: end.signal });
+    const died = (async () => {
+      for await (const { epoch } of first) {
+        if (epoch === 3) await first.set({ learningRate: 0.5 });
+        if (epoch === 4) end.abort(new Error("died"));
+      }
+    })();
+    await expect(died).rejects.toThrow("died");
+    const model = net();
+    const run = model.fit(train, { ...options, resume: dir });
+    for await (const { epoch } of run) if (epoch === 4) await run.set({ learningRate: 0.004 });
+    expect((await run).interventions).toEqual([{ step: 28, what: "set", value: { learningRate: 0.004 } }]);
+    const again = net();
+    await replay(log, again, train, { dev });
+    expect(bits(again)).toEqual(bits(model));
+  });
+
   it("is never written over, and a disk that is full costs no training", async () => {
     writeFileSync(log, "precious");
     await expect(net().fit(train, { ...base, log })).rejects.toThrow(/^fit: log must be a new file, got ".*", which has 8 bytes/);
@@ -422,6 +461,31 @@ describe("a log and its replay", () => {
     text.splice(2, 0, line);
     writeFileSync(log, text.join("\n"));
     await expect(replay(log, net(), train, { dev })).rejects.toThrow(says);
+  });
+});
+
+describe("a change that waits for the next epoch", () => {
+  it("is in a checkpoint from before it, and takes effect after the resume", async () => {
+    const dir = join(root, `folder ${files}`);
+    const checkpoint = { dir, every: { steps: 1 } };
+    const first = net().fit(train, {
+      ...base,
+      checkpoint,
+      log,
+      onStep: ({ step }) => {
+        if (step === 9) first.set({ batchSize: 50 });
+        if (step === 11) first.stop();
+      },
+    });
+    expect((await first).last.step).toBeLessThan(14);
+    const model = net();
+    const { interventions, epochs } = await model.fit(train, { ...base, checkpoint, resume: dir, log });
+    expect(interventions.filter(({ what }) => what === "set")).toEqual([{ step: 14, what: "set", value: { batchSize: 50 } }]);
+    expect(epochs.map(({ step }) => step)).toEqual([7, 14, 16, 18, 20, 22]);
+    // A stop that a resume went on from is none.
+    const again = net();
+    await replay(log, again, train, { dev });
+    expect(bits(again)).toEqual(bits(model));
   });
 });
 

@@ -232,9 +232,10 @@ export async function readLog(op: string, file: string | URL): Promise<{ readonl
       const { epochs: kept, interventions: list } = line;
       if (!isCount(kept) || !Array.isArray(list)) return fail(i, "must have epochs and interventions");
       epochs = epochs.filter(({ epoch }) => epoch <= kept);
-      done = list.map(
-        (each: unknown) => interventionOf(each) ?? fail(i, `must have interventions with step and meaning, got ${describe(each)}`),
-      );
+      // The run goes on: no stop before this has ended it.
+      done = list
+        .map((each: unknown) => interventionOf(each) ?? fail(i, `must have interventions with step and meaning, got ${describe(each)}`))
+        .filter(({ what: each }) => each !== "stop");
     } else {
       done.push(
         interventionOf(line) ?? fail(i, `must say what was done (${interventions.join(", ")}, epoch, resumed, end), got ${describe(what)}`),
