@@ -19,6 +19,19 @@ import {
 } from "minibatch";
 import { digits, split, standardize } from "minibatch/data";
 import * as plot from "minibatch/plot";
+import {
+  choice,
+  coarseToFine,
+  gridSearch,
+  integer,
+  list,
+  logInteger,
+  logUniform,
+  oneMinusLogUniform,
+  randomSearch,
+  study,
+  uniform,
+} from "minibatch/search";
 
 export const normal = (n: number, seed: number) => [...randomNormal([n], { seed }).data("f64")];
 
@@ -47,8 +60,40 @@ export async function trainedOnDigits() {
   return { train, dev, model, run, history };
 }
 
+/** A study with every kind of parameter, parameters that only some trials have, pruned and failed trials. */
+export const searched = () =>
+  study({
+    space: {
+      learningRate: logUniform(1e-4, 1),
+      beta: oneMinusLogUniform(0.9, 0.999),
+      lambda: uniform(0, 10),
+      units: list(integer(1, 3), logInteger(16, 256)),
+      activation: choice(["relu", "tanh"]),
+    },
+    strategy: randomSearch({ trials: 30 }),
+    prune: "median",
+    seed: 3,
+    objective: ({ learningRate, beta, units }, trial) => {
+      if (trial.number === 7) throw new Error("a trial that fails");
+      const value = 0.02 + 0.05 * (Math.log10(learningRate) + 2.3) ** 2 + 0.01 * (Math.log10(1 - beta) + 1.5) ** 2 + 0.01 * units.length;
+      for (let i = 1; i < 6; i++) trial.report(value + 0.3 / i);
+      return value;
+    },
+  });
+
+const twoRates = { "learning rate": logUniform(1e-4, 1), epsilon: logUniform(1e-9, 1e-6) };
+const oneMatters = {
+  space: twoRates,
+  seed: 2,
+  objective: (p: { "learning rate": number }) => Math.abs(Math.log10(p["learning rate"]) + 1.3),
+};
+export const onGrid = () => study({ ...oneMatters, strategy: gridSearch({ points: 5 }) });
+export const atRandom = () => study({ ...oneMatters, strategy: randomSearch({ trials: 25 }) });
+export const narrowed = () => study({ ...oneMatters, strategy: coarseToFine({ rounds: 3, trials: 12 }) });
+
 export async function allPictures(): Promise<Record<string, string>> {
   const { dev, model, run, history } = await trainedOnDigits();
+  const result = await searched();
   const temperatures = normal(365, 6).map((v, i) => 10 + 8 * Math.sin(i / 58 - 1.5) + 2 * v);
   const canyon = landscapes.canyon();
   const walk = (f: typeof canyon, o: ReturnType<typeof sgd>) => landscapes.descend(f, o, { steps: 40 }).path;
@@ -87,6 +132,19 @@ export async function allPictures(): Promise<Record<string, string>> {
     weights: await plot.weights(model),
     images: await plot.images(dev.x.slice([0, 0], [14, 64]), { labels: [...dev.y.data()].slice(0, 14) }),
     "images in colour": await plot.images(randomUniform([5, 12, 20, 3], { seed: 1 }), { columns: 3, labels: [...nasty, "e"] }),
+    "a study": await plot.studyHistory(result, { valueLabel: "dev error" }),
+    "a study on logarithms, small": await plot.studyHistory(result, { valueLabel: nasty[0], valueScale: "log", width: 420, height: 260 }),
+    "a study of one trial": await plot.studyHistory({ ...result, trials: result.trials.slice(0, 1) }),
+    slices: await plot.slices(result, { valueLabel: "dev error" }),
+    "slices, narrow": await plot.slices(result, { width: 380, parameters: ["units.0", "activation", "units.2"] }),
+    "parallel coordinates": await plot.parallelCoordinates(result, { valueLabel: "dev error" }),
+    "parallel coordinates, narrow": await plot.parallelCoordinates(result, {
+      width: 420,
+      parameters: ["learningRate", "beta", "activation"],
+    }),
+    boxes: await plot.boxes(await narrowed()),
+    importance: await plot.importance(result),
+    "grid and random": await plot.gridAndRandom({ grid: await onGrid(), random: await atRandom() }),
     graph: await plot.graph(model),
     "graph with gradient": await plot.graph(model, { backward: true }),
     "graph of a deep model": await plot.graph(deep, { backward: true, width: 600 }),

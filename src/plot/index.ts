@@ -8,5 +8,20 @@ export { landscape } from "./landscape.ts";
 export { activationHistograms, gradientHealth } from "./layers.ts";
 export type { PictureOptions } from "./picture.ts";
 export { type AxesOptions, type Group, lines, type Series, scatter } from "./series.ts";
+export {
+  type BoxesOptions,
+  boxes,
+  type GridAndRandomOptions,
+  gridAndRandom,
+  importance,
+  type ParameterLike,
+  parallelCoordinates,
+  type SlicesOptions,
+  type StudyLike,
+  type StudyPictureOptions,
+  slices,
+  studyHistory,
+  type TrialLike,
+} from "./study.ts";
 export { learningCurves, learningRates, type MovingAveragesOptions, movingAverages, type ScheduleOptions, schedule } from "./training.ts";
 export { weights } from "./weights.ts";

@@ -2,8 +2,8 @@
 import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
 import { type Kept, plainValues } from "./ledger.ts";
-import type { TrialRecord } from "./record.ts";
-import { isRecordedChoice, type Parameter, resolve, type Space } from "./space.ts";
+import { descriptionsOf, type TrialRecord } from "./record.ts";
+import { isRecordedChoice, type Space } from "./space.ts";
 import type { Direction } from "./strategy.ts";
 
 type Ended = { readonly record: TrialRecord<Space>; readonly kept: Kept };
@@ -59,11 +59,7 @@ export function toOptuna(
   line(operations.createStudy, { study_name: name, directions: [direction === "minimize" ? 1 : 2] });
   trials.forEach(({ record, kept }, id) => {
     line(operations.createTrial, { study_id: 0, datetime_start: time(kept.started) });
-    const descriptions = new Map(kept.dimensions);
-    resolve(space, <T>(full: string, parameter: Parameter<T>) => {
-      descriptions.set(full, parameter.description);
-      return parameter.recall(kept.recorded.get(full) ?? null) as T;
-    });
+    const descriptions = descriptionsOf(space, kept);
     for (const [full, value] of kept.recorded) {
       line(operations.setParam, {
         trial_id: id,

@@ -6,7 +6,7 @@ export { journal } from "./journal.ts";
 export { type OpenOptions, openStudy, type Study } from "./open.ts";
 export { medianPruner, type Pruner, type Reporting, successiveHalving } from "./pruners.ts";
 export type { Recheck, Rechecked, RecheckOptions } from "./recheck.ts";
-export type { TrialRecord } from "./record.ts";
+export type { NumberKind, SearchedParameter, TrialRecord } from "./record.ts";
 export type { StudyResult } from "./result.ts";
 export { gridSearch, quasiRandom, randomSearch } from "./samplers.ts";
 export {

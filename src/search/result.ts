@@ -6,7 +6,7 @@ import { toCsv, toOptuna } from "./export.ts";
 import { type Importance, importanceOf } from "./importance.ts";
 import type { Kept } from "./ledger.ts";
 import { type Recheck, type RecheckOptions, recheck } from "./recheck.ts";
-import type { TrialRecord } from "./record.ts";
+import { parametersOf, type SearchedParameter, type TrialRecord } from "./record.ts";
 import type { Space } from "./space.ts";
 import type { Direction } from "./strategy.ts";
 
@@ -16,6 +16,8 @@ export interface StudyResult<S extends Space> {
   readonly best: TrialRecord<S>;
   /** All trials that have ended, by number. */
   readonly trials: readonly TrialRecord<S>[];
+  /** What was searched: every parameter that a trial had, with its scale. */
+  readonly parameters: readonly SearchedParameter[];
   /** The boxes of coarse-to-fine, by round. */
   readonly boxes: readonly Box[];
   /** The best k trials that are done, best first; fewer where there are fewer. */
@@ -54,6 +56,10 @@ export function resultOf<S extends Space>(
     direction,
     best,
     trials: records,
+    parameters: parametersOf(
+      space,
+      trials.map(({ kept }) => kept),
+    ),
     boxes: boxes(records),
     top: (k) => order.slice(0, checkNumber("top", "k", k, { whole: true, min: 1 })).map(({ record }) => record),
     importance: () => importanceOf(trials.map(({ kept }) => kept)),

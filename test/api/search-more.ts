@@ -59,4 +59,24 @@ grid.csv();                                                        // a table of
 const { verdict } = await grid.recheck(({ a, b }) => a - b);       // the best five again, on new data: "stale: trial ... is now better ..."
 // --- end
 
+// --- example
+import { coarseToFine } from "minibatch/search";
+import * as plot from "minibatch/plot";
+
+const space = { rate: logUniform(1e-4, 1), decay: logUniform(1e-5, 1e-1) };
+const objective = ({ rate, decay }: { rate: number; decay: number }) => (Math.log10(rate) + 1.5) ** 2 + (Math.log10(decay) + 3) ** 2 / 20;
+const narrowed = await study({ space, strategy: coarseToFine({ rounds: 3, trials: 15 }), objective });
+
+await plot.studyHistory(narrowed, { valueLabel: "dev error", valueScale: "log", file: "history.svg" });
+await plot.parallelCoordinates(narrowed, { valueLabel: "dev error", file: "parallel.svg" });
+await plot.slices(narrowed, { valueLabel: "dev error", file: "slices.svg" });
+await plot.importance(narrowed, { file: "importance.svg" });
+await plot.boxes(narrowed, { x: "rate", y: "decay", file: "boxes.svg" });
+await plot.gridAndRandom({
+  grid: await study({ space, strategy: gridSearch({ points: 5 }), objective }),
+  random: await study({ space, strategy: randomSearch({ trials: 25 }), objective }),
+  file: "grid-and-random.svg",
+});
+// --- end
+
 export { asked, best, found, grid, halved, verdict };

@@ -10,12 +10,14 @@ import {
   dataset,
   dense,
   elasticNet,
+  findLearningRate,
   huber,
   l1,
   l2,
   meanSquaredError,
   momentum,
   nesterov,
+  replay,
   rmsprop,
   ShapeError,
   schedule,
@@ -260,4 +262,83 @@ export const fitting: readonly Mistake[] = [
     },
     says: /"before"/,
   },
+  ...steering(),
 ];
+
+/** Mistakes with run.set and its kin: each on a run of its own, which is stopped. */
+function steering(): Mistake[] {
+  const onRun = (what: string, ask: (run: ReturnType<typeof start>) => unknown, says: RegExp): Mistake => ({
+    what,
+    make: async () => {
+      const run = start();
+      try {
+        await ask(run);
+      } finally {
+        run.stop();
+        await run;
+      }
+    },
+    says,
+  });
+  const start = () => net().fit(train, { ...options, optimizer: sgd({ learningRate: 0.01 }), epochs: 3 });
+  return [
+    onRun("nothing to set", (run) => run.set({}), /^run\.set: expected at least one of learningRate, regularizer, .*, got \{ {2}\}/),
+    onRun(
+      "settings that are none",
+      (run) => run.set(untyped(undefined)),
+      /^run\.set: expected an object with learningRate, .*, got undefined/,
+    ),
+    onRun("a setting that there is not", (run) => run.set(untyped({ learningrate: 1 })), /^run\.set: .*"learningrate".*learningRate/),
+    onRun("a rate below 0", (run) => run.set({ learningRate: -1 }), /^run\.set: learningRate must be .*got -1/),
+    onRun(
+      "a rate as text",
+      (run) => run.set({ learningRate: untyped("0.1") }),
+      /^run\.set: learningRate must be a positive number or a schedule, got "0\.1"/,
+    ),
+    onRun(
+      "weight decay of plain descent",
+      (run) => run.set({ weightDecay: 0.1 }),
+      /^run\.set: weightDecay is of adam and adamW, got the optimizer/,
+    ),
+    onRun(
+      "dropout that the model does not have",
+      (run) => run.set({ keepProb: 0.5 }),
+      /^run\.set: keepProb needs a dropout layer, and the model has none/,
+    ),
+    onRun("a regulariser as a number", (run) => run.set({ regularizer: untyped(0.1) }), /^run\.set: regularizer must be/),
+    onRun("clipping at 0", (run) => run.set({ clipNorm: 0 }), /^run\.set: clipNorm must be .*got 0/),
+    onRun("half a row", (run) => run.set({ batchSize: 0.5 }), /^run\.set: batchSize \(or "all"\) must be a whole number.*got 0\.5/),
+    onRun("a mark without a name", (run) => run.mark(untyped(7)), /^run\.mark: expected a name, got 7/),
+    onRun(
+      "a mark with a name of the run's own",
+      (run) => run.mark("before change 1"),
+      /^run\.mark: "before change N" are names of automatic marks/,
+    ),
+    onRun("no mark to go back to", (run) => run.revert(), /^run\.revert: a change that can be taken back must have taken effect, got none/),
+    onRun("a mark that there is not", (run) => run.revert("x"), /^run\.revert: no mark named "x"; run\.mark\(name\) makes one/),
+    onRun("a mark that is a number", (run) => run.revert(untyped(3)), /^run\.revert: expected a mark or its name, got 3/),
+    onRun(
+      "settings that go nowhere",
+      (run) => run.revert("x", { settings: untyped("lose") }),
+      /^run\.revert: settings must be "revert" or "keep", got "lose"/,
+    ),
+    { what: "a log that is no file", make: () => net().fit(train, { ...options, log: untyped(7) }), says: /^fit: log: a file is a path or a file: URL, got 7/ }, // biome-ignore format: one row
+    { what: "a log in no folder", make: () => net().fit(train, { ...options, log: "/nowhere/at/all.jsonl" }), says: /^fit: log: there is no such file or folder, got/ }, // biome-ignore format: one row
+    {
+      what: "a replay of no file",
+      make: () => replay("/nowhere.jsonl", net(), train),
+      says: /^replay: there is no such file or folder, got/,
+    },
+    { what: "a replay on no model", make: () => replay("x", untyped(7), train, { verify: untyped(1) }), says: /^replay: verify must be true or false, got 1/ }, // biome-ignore format: one row
+    {
+      what: "a range test of no model",
+      make: () => findLearningRate(untyped({}), train, untyped({})),
+      says: /^findLearningRate: expected a model/,
+    },
+    { what: "a range test without options", make: () => findLearningRate(net(), train, untyped(undefined)), says: /^findLearningRate: options must have at least loss and optimizer/ }, // biome-ignore format: one row
+    { what: "a range test without a loss", make: () => findLearningRate(net(), train, untyped({ optimizer: sgd({ learningRate: 1 }) })), says: /option loss is missing/ }, // biome-ignore format: one row
+    { what: "rates that fall", make: () => findLearningRate(net(), train, { loss: options.loss, optimizer: options.optimizer, from: 1, to: 0.1 }), says: /^findLearningRate: to must be .*above 1.*got 0\.1/ }, // biome-ignore format: one row
+    { what: "three steps", make: () => findLearningRate(net(), train, { loss: options.loss, optimizer: options.optimizer, steps: 3 }), says: /^findLearningRate: steps must be a whole number from 10.*got 3/ }, // biome-ignore format: one row
+    { what: "an option of fit that a range test has not", make: () => findLearningRate(net(), train, untyped({ ...options })), says: /^findLearningRate: unknown option "epochs"/ }, // biome-ignore format: one row
+  ];
+}

@@ -9,6 +9,16 @@ const epoch = { epoch: 1, step: 1, trainLoss: Number.NaN, trainError: Number.NaN
 const history = { epochs: [epoch], best: epoch, last: epoch, interventions: [], stoppedBecause: "epochs" } as const;
 const flat = (f: unknown) => Object.assign(f as object, { region: { x: [0, 1], y: [0, 1] } }) as unknown as Landscape;
 
+const done: plot.StudyLike = {
+  direction: "minimize",
+  trials: [{ number: 1, state: "done", value: -1, values: { alpha: 0.1, kind: "a" } }],
+  parameters: [
+    { name: "alpha", kind: "uniform", low: 0, high: 1 },
+    { name: "kind", kind: "choice", values: ["a", "b"] },
+  ],
+};
+const failed: plot.StudyLike = { ...done, trials: [{ number: 1, state: "failed", value: Number.NaN, values: {} }] };
+
 export const pictures: readonly Mistake[] = [
   {
     what: "weights of a moving average that are nothing",
@@ -271,4 +281,43 @@ export const pictures: readonly Mistake[] = [
     make: () => plot.gradientHealth(untyped(built())),
     says: /^gradientHealth: expected what gradientHealth\(run\) gives/,
   },
+  {
+    what: "a study that was not awaited",
+    make: () => plot.studyHistory(untyped(Promise.resolve())),
+    says: /^studyHistory: expected what a study resolves to, got/,
+  },
+  { what: "a study of no trials", make: () => plot.slices(untyped({ ...failed, trials: [] })), says: /^slices: there is nothing to draw, the study has no trial/ }, // biome-ignore format: one row
+  { what: "a study of failures", make: () => plot.parallelCoordinates(failed), says: /^parallelCoordinates: there is nothing to draw, all 1 trials failed/ }, // biome-ignore format: one row
+  { what: "slices of an unknown parameter", make: () => plot.slices(done, { parameters: ["beta"] }), says: /^slices: the study has no parameter "beta"; there are "alpha", "kind"/ }, // biome-ignore format: one row
+  {
+    what: "slices of nothing",
+    make: () => plot.slices(done, { parameters: [] }),
+    says: /^slices: parameters must be a list of names, got an array of 0/,
+  },
+  {
+    what: "boxes of a study without",
+    make: () => plot.boxes(done),
+    says: /^boxes: the study has no boxes; the strategy coarseToFine records them/,
+  },
+  {
+    what: "boxes over a choice",
+    make: () => plot.boxes({ ...done, boxes: [{ round: 1, parameters: {} }] }, { x: "kind" }),
+    says: /^boxes: x must be a parameter with numbers, got the choice "kind"/,
+  },
+  {
+    what: "boxes over one number only",
+    make: () => plot.boxes({ ...done, boxes: [{ round: 1, parameters: {} }] }),
+    says: /^boxes: y must be a parameter with numbers, got none beside the other/,
+  },
+  { what: "importance of no study", make: () => plot.importance(done), says: /^importance: expected what a study resolves to/ },
+  { what: "a grid without random points", make: () => plot.gridAndRandom(untyped({ grid: done })), says: /^gridAndRandom: expected what a study resolves to, got undefined/ }, // biome-ignore format: one row
+  { what: "a grid of one number", make: () => plot.gridAndRandom({ grid: done, random: done }), says: /^gridAndRandom: the studies need two parameters with numbers, got 1/ }, // biome-ignore format: one row
+  { what: "a value's scale that there is not", make: () => plot.studyHistory(done, { valueScale: untyped("log2") }), says: /^studyHistory: valueScale must be "linear" or "log"/ }, // biome-ignore format: one row
+  { what: "values below 0 on logarithms", make: () => plot.studyHistory(done, { valueScale: "log" }), says: /^studyHistory: a logarithmic axis shows values above 0, got -1/ }, // biome-ignore format: one row
+  {
+    what: "rates of no range test",
+    make: () => plot.learningRates(untyped(undefined)),
+    says: /^learningRates: expected what findLearningRate resolves to/,
+  },
+  { what: "rates without a loss", make: () => plot.learningRates(untyped({ points: [{ learningRate: 1 }] })), says: /^learningRates: points\[0\] must have learningRate above 0, loss and smoothed/ }, // biome-ignore format: one row
 ];
