@@ -254,6 +254,18 @@ void TestReduce() {
   }
 }
 
+// What the loops at the machine's limits say they computed: twice as many floats as doubles fit a vector.
+void TestProbes() {
+  const KernelTable* tables[kMaxTables];
+  const int32_t count = UsableTables(tables);
+  for (int32_t i = 0; i < count; i++) {
+    for (int64_t rounds : {1, 1000}) {
+      const double f32 = tables[i]->probes->fma(DType::kF32, rounds), f64 = tables[i]->probes->fma(DType::kF64, rounds);
+      CHECK(f64 > 0 && f32 == 2 * f64);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -261,5 +273,6 @@ int main() {
   TestBinary();
   TestCast();
   TestReduce();
+  TestProbes();
   return Summary("kernels");
 }
