@@ -12,7 +12,8 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    // Training tests are slow where only the TypeScript executor is there.
-    testTimeout: 60_000,
+    // Training tests are slow where only the TypeScript executor is there, and on a machine that others use too. A limit only ends what hangs.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

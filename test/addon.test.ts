@@ -453,7 +453,7 @@ describe.skipIf(!present)(`the addon${present ? "" : " (skipped: build/Release/m
 function node(code: string, env: Record<string, string> = {}): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, ["--expose-gc", "-e", code], {
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 120_000,
     env: { ...process.env, NODE_OPTIONS: "", ...env },
   });
 }
