@@ -1,7 +1,7 @@
 // Ops that move numbers without computing: other shapes, other orders, parts, joins. By index: indexing.ts.
 // Imports reductions for gradients only: what is repeated forward is summed backward.
 import type { NumberArray } from "../dtype.ts";
-import { checkNumber, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { describe, MinibatchError, ShapeError } from "../errors.ts";
 import { broadcastShapes, checkShape, resolveAxis, type Shape, sameShape, show, sizeOf, stridesOf } from "../shape.ts";
 import { type Attributes, apply1, defineOp, type Sample, type Value, type ValueType, type View } from "./define.ts";
 import { tensor, together } from "./operand.ts";
