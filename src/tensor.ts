@@ -1,6 +1,6 @@
 // Tensors as users hold them: a traced value with methods. The methods for ops come from the op table; this file adds
 // making tensors, looking at their numbers, and variables. Knows no layer, no training.
-import { convert, type DType, dtypeOf, newArray, type TypedArray, type TypedArrayOf } from "./dtype.ts";
+import { convert, type DType, dtypeOf, isFloat, newArray, type TypedArray, type TypedArrayOf } from "./dtype.ts";
 import { checkNumber, checkOptions, describe, MinibatchError, requireOptions, ShapeError } from "./errors.ts";
 import { gradients as gradientsOf } from "./graph/gradient.ts";
 import { reachable } from "./graph/graph.ts";
@@ -295,15 +295,20 @@ export interface RandomOptions extends DTypeOption {
   seed: number;
 }
 
-/** Draws in the precision they will have, in the type they are kept in. */
-function drawn(shape: Shape, dtype: DType, fill: (out: Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>) => void): Tensor {
+/** Draws in the precision they will have, in the type they are kept in; `whole` makes whole numbers of them, as cutting off would gather them at 0. */
+function drawn(
+  shape: Shape,
+  dtype: DType,
+  fill: (out: Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>) => void,
+  whole: (x: number) => number,
+): Tensor {
   checkShape("random", shape);
   const out = dtype === "f32" ? new Float32Array(sizeOf(shape)) : new Float64Array(sizeOf(shape));
   fill(out);
-  return fromArray(dtype === "f32" || dtype === "f64" ? out : convert(out, dtype), [...shape]);
+  return fromArray(dtype === "f32" || dtype === "f64" ? out : convert(out.map(whole), dtype), [...shape]);
 }
 
-/** Numbers from a normal distribution, by default of mean 0 and deviation 1; the same seed gives the same numbers in both executors. */
+/** Numbers from a normal distribution, by default of mean 0 and deviation 1, rounded where `dtype` holds whole numbers; the same seed gives the same numbers in both executors. */
 export function randomNormal(shape: Shape, options: RandomOptions & { mean?: number | undefined; std?: number | undefined }): Tensor {
   requireOptions("randomNormal", options, ["seed", "dtype", "mean", "std"]);
   const { mean = 0, std = 1, dtype = "f32" } = options;
@@ -311,10 +316,10 @@ export function randomNormal(shape: Shape, options: RandomOptions & { mean?: num
   const seed = checkSeed("randomNormal", options.seed);
   checkNumber("randomNormal", "mean", mean);
   checkNumber("randomNormal", "std", std, { min: 0 });
-  return drawn(shape, dtype, (out) => normal({ seed, purpose: "tensor" }, out, mean, std));
+  return drawn(shape, dtype, (out) => normal({ seed, purpose: "tensor" }, out, mean, std), Math.round);
 }
 
-/** Numbers drawn evenly from [low, high), by default [0, 1); the same seed gives the same numbers in both executors. */
+/** Numbers drawn evenly from [low, high), by default [0, 1); as i32 or u8 the whole numbers at or below them. The same seed gives the same numbers in both executors. */
 export function randomUniform(shape: Shape, options: RandomOptions & { low?: number | undefined; high?: number | undefined }): Tensor {
   requireOptions("randomUniform", options, ["seed", "dtype", "low", "high"]);
   const { low = 0, high = 1, dtype = "f32" } = options;
@@ -322,7 +327,7 @@ export function randomUniform(shape: Shape, options: RandomOptions & { low?: num
   const seed = checkSeed("randomUniform", options.seed);
   checkNumber("randomUniform", "low", low);
   checkNumber("randomUniform", "high", high);
-  return drawn(shape, dtype, (out) => uniform({ seed, purpose: "tensor", site: 1 }, out, low, high));
+  return drawn(shape, dtype, (out) => uniform({ seed, purpose: "tensor", site: 1 }, out, low, high), Math.floor);
 }
 
 /** Where a variable keeps its numbers: an array of its own, or a model's parameters. */
@@ -448,7 +453,7 @@ export function boxOf(where: string, v: unknown): VariableValue {
 
 /**
  * One gradient per tensor, in order: dcost/dv for each v, of the shape of v; zeros where the cost does not depend on it. The cost is one number of
- * shape []; `of` may hold variables and any tensor on the way to the cost. Reverse mode: one pass back over the graph for all of them.
+ * shape []; `of` may hold variables and any tensor on the way to the cost, all of them f32 or f64. Reverse mode: one pass back over the graph for all of them.
  *
  * ```ts
  * const w = variable(3);
@@ -460,6 +465,12 @@ export function gradients<const V extends readonly Tensor[]>(cost: Tensor, of: V
   for (const value of [cost, ...of] as readonly unknown[]) {
     if (!(value instanceof Value))
       throw new MinibatchError(`gradients: the cost and what it is differentiated by must be tensors, got ${describe(value)}`);
+  }
+  for (const [i, value] of [cost, ...of].entries()) {
+    if (!isFloat(value.dtype))
+      throw new MinibatchError(
+        `gradients: only f32 and f64 have gradients, got ${value.dtype} (${i ? `tensor ${i}` : "the cost"}); x.cast("f32") before it is used`,
+      );
   }
   return gradientsOf(cost, of) as { -readonly [K in keyof V]: Tensor };
 }

@@ -10,6 +10,7 @@ import {
   dataset,
   dense,
   dropout,
+  gradients,
   init,
   input,
   l2,
@@ -23,6 +24,7 @@ import {
   metrics,
   ones,
   randomNormal,
+  randomUniform,
   relu,
   scalar,
   sequential,
@@ -39,6 +41,33 @@ const classes = dataset(
 );
 const real = dataset(x, x.slice([0, 0], [24, 1]).reshape([24]));
 const weights = (model: Model) => model.parameters().map((p) => Array.from(p.data()));
+
+describe("tensors", () => {
+  it("are padded with any number, the infinite ones too, and the gradient leaves it out", () => {
+    const w = variable([1, -2]);
+    const padded = w.pad([1], [2], -Infinity);
+    expect([...padded.data()]).toEqual([-Infinity, 1, -2, -Infinity, -Infinity]);
+    expect(padded.max().item()).toBe(1);
+    expect([...gradients(padded.max(), [w])[0].data()]).toEqual([1, 0]);
+    expect([...w.pad([0], [1], Number.NaN).data()]).toEqual([1, -2, Number.NaN]);
+  });
+
+  it("of whole numbers are drawn as evenly below 0 as above", () => {
+    const counts = (drawn: Tensor) => {
+      const found = new Map<number, number>();
+      for (const x of drawn.data()) found.set(x, (found.get(x) ?? 0) + 1);
+      return found;
+    };
+    const n = 60_000;
+    const even = counts(randomUniform([n], { seed: 1, low: -3, high: 3, dtype: "i32" }));
+    expect([...even.keys()].sort((a, b) => a - b)).toEqual([-3, -2, -1, 0, 1, 2]);
+    // A sixth each; the deviation of a count is 91.
+    for (const count of even.values()) expect(Math.abs(count - n / 6)).toBeLessThan(500);
+    // Rounded: P(0) = P(|z| < 1/2) = 0.3829 for deviation 1, not the 0.6827 within 1 that cutting off would give.
+    const normal = counts(randomNormal([n], { seed: 1, dtype: "i32" }));
+    expect(Math.abs((normal.get(0) as number) / n - 0.3829)).toBeLessThan(0.01);
+  });
+});
 
 describe("values and boxes in compiled functions", () => {
   it("what was read before keeps its value; what is read inside follows the variable", () => {

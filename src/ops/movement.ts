@@ -1,7 +1,7 @@
 // Ops that move numbers without computing: other shapes, other orders, parts, joins. By index: indexing.ts.
 // Imports reductions for gradients only: what is repeated forward is summed backward.
 import type { NumberArray } from "../dtype.ts";
-import { checkNumber, describe, MinibatchError, ShapeError } from "../errors.ts";
+import { describe, MinibatchError, ShapeError } from "../errors.ts";
 import { broadcastShapes, checkShape, resolveAxis, type Shape, sameShape, show, sizeOf, stridesOf } from "../shape.ts";
 import { type Attributes, apply1, defineOp, type Sample, type Value, type ValueType, type View } from "./define.ts";
 import { tensor, together } from "./operand.ts";
@@ -255,7 +255,9 @@ export const padOp = defineOp<{ before: Sizes; after: Sizes; value: number }>({
 export function pad(x: Value, before: readonly number[], after: readonly number[], value = 0): Value {
   if (!Array.isArray(before) || !Array.isArray(after))
     throw new ShapeError(`pad: before and after must be lists, got ${describe(before)} and ${describe(after)}`);
-  return apply1(padOp, [tensor("pad", x)], { before: [...before], after: [...after], value: checkNumber("pad", "value", value) });
+  // Any number: -Infinity is what a maximum wants around it.
+  if (typeof value !== "number") throw new MinibatchError(`pad: value must be a number, got ${describe(value)}`);
+  return apply1(padOp, [tensor("pad", x)], { before: [...before], after: [...after], value });
 }
 
 function concatSample(axis: number, ...shapes: Shape[]): Sample<{ axis: number }> {

@@ -191,6 +191,16 @@ export const tensors: readonly Mistake[] = [
     says: /^sgd: options must be an object with learningRate, .* got undefined$/,
   },
   {
+    what: "gradients by whole numbers",
+    make: () => gradients(tensor([2, 3], { dtype: "i32" }).mul(0.5).sum(), [tensor([2, 3], { dtype: "i32" })]),
+    says: /^gradients: only f32 and f64 have gradients, got i32 \(tensor 1\); x\.cast\("f32"\) before it is used$/,
+  },
+  {
+    what: "gradients of a whole number",
+    make: () => gradients(variable([2, 3]).argMax(), [variable([2, 3])]),
+    says: /^gradients: only f32 and f64 have gradients, got i32 \(the cost\)/,
+  },
+  {
     what: "gradients by what is no tensor",
     make: () => gradients(scalar(1), untyped(["w"])),
     says: /^gradients: the cost and what it is differentiated by must be tensors, got "w"$/,

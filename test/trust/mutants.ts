@@ -28,7 +28,7 @@ await evidence("mutants", { short: 0, long: plantedBugs.length }, async ({ n, fa
       "tsconfig.json",
       "vitest.config.ts",
     ]) {
-      cpSync(join(root, part), join(copy, part), { recursive: true });
+      cpSync(join(root, part), join(copy, part), { recursive: true, filter: (from) => !from.endsWith("node_modules") });
     }
     cpSync(join(root, "build/Release/minibatch.node"), join(copy, "build/Release/minibatch.node"));
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
