@@ -12,12 +12,12 @@ table(priorities.map(({ rank, name, of, why }) => ({ rank, parameter: name, "opt
 claim("the learning rate comes first, and alone", priorities.filter(({ rank }) => rank === 1).map(({ name }) => name).join() === "learningRate"); // biome-ignore format: short
 
 // 2. All of it as a space, less momentum's beta: this network is trained by Adam. Few epochs, so that a bad setting shows.
-const { train, dev } = split(await digits(), { train: small ? 300 : 900, dev: 450, stratify: true, seed });
+const { train, dev } = split(await digits(), { train: small ? 200 : 900, dev: 450, stratify: true, seed });
 const scaler = standardize(train);
 const { beta: _, ...space } = suggestSpace({ upTo: 4 });
 const result = await study({
   space,
-  strategy: quasiRandom({ trials: small ? 40 : 150 }),
+  strategy: quasiRandom({ trials: small ? 24 : 150 }),
   parallel: 2,
   seed,
   objective: async ({ learningRate, batchSize, units, layers, decayRate, beta1, beta2, epsilon }, trial) => {
