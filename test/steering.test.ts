@@ -18,6 +18,7 @@ import {
   l1,
   l2,
   type Model,
+  momentum,
   randomNormal,
   relu,
   replay,
@@ -217,6 +218,23 @@ describe("marks", () => {
       { step: 28, what: "revert", value: "good" },
     ]);
   });
+
+  it.each([adamW({ learningRate: 0.02 }), momentum({ learningRate: 0.1 })])(
+    "go on as if nothing had happened since: the optimizer's averages and their count too",
+    async (optimizer) => {
+      // Every epoch is one step of all rows in their order: nothing depends on its number.
+      const options: Options = { ...base, optimizer, batchSize: "all", shuffle: false };
+      const [plain, steered] = [net(1), net(1)];
+      await plain.fit(train, { ...options, epochs: 5 });
+      const run = steered.fit(train, { ...options, epochs: 7 });
+      for await (const { epoch } of run) {
+        if (epoch === 3) await run.set({ learningRate: 1 });
+        if (epoch === 5) await run.revert();
+      }
+      await run;
+      expect(bits(steered)).toEqual(bits(plain));
+    },
+  );
 
   it("are kept before every change, the newest three, and undo one change after another", async () => {
     const model = net();
