@@ -52,7 +52,7 @@ export async function babysit({ log, say = () => undefined }: { log: string; say
 
   const again = build();
   await replay(log, again, train, { dev });
-  return { history, model, again, dev };
+  return { curve, history, model, again, dev };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

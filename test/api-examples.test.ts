@@ -94,7 +94,7 @@ describe("the examples of the API", () => {
   });
 
   it("the smaller pieces of the page about searching", { timeout: 60_000 }, async () => {
-    const { asked, best, found, grid, halved, verdict } = await import("./api/search-more.ts");
+    const { asked, best, found, grid, halved, tuned, verdict } = await import("./api/search-more.ts");
     expectTypeOf(best.params.units).toEqualTypeOf<readonly number[]>();
     expectTypeOf(best.params.data.batchSize).toEqualTypeOf<32 | 64>();
     expect(best.params.units).toHaveLength(1);
@@ -102,6 +102,7 @@ describe("the examples of the API", () => {
     expect(Math.abs(found.best.params.x - 2)).toBeLessThan(0.5);
     expect(halved.best.params.learningRate).toBe(2 ** -10);
     expect(grid.importance()[0]?.name).toBe("a");
+    expect(tuned.importance()[0]?.name).toBe("learningRate");
     expect(verdict).toMatch(/^stale: trial \d+ is now better/);
   });
 

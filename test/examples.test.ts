@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { sgd, tensor, variable } from "minibatch";
 import { afterAll, describe, expect, it } from "vitest";
 import { learnXor, Scalar } from "../examples/00-micrograd.ts";
+import { searchMany } from "../examples/caviar.ts";
 import { babysit } from "../examples/panda.ts";
 import { learn } from "../examples/regression.ts";
 import { searchDigits } from "../examples/search.ts";
@@ -49,6 +50,24 @@ describe("panda", () => {
     expect(history.epochs[3]?.trainError).toBeGreaterThan(3 * (history.epochs[2]?.trainError ?? 1));
     expect(history.last.devError).toBeLessThan(history.epochs[2]?.devError ?? 0);
     expect(again.predictSync(dev.x).data("f32")).toEqual(model.predictSync(dev.x).data("f32"));
+  });
+});
+
+describe("caviar", () => {
+  it("searches at random, then around the best, and stops what lags behind", { timeout: 300_000 }, async () => {
+    const lines: string[] = [];
+    const { name, result, rounds } = await searchMany({ trials: 6, epochs: 2, data: "digits", say: (line) => lines.push(line) });
+    expect(name).toBe("digits");
+    expect(lines).toHaveLength(18);
+    expect(rounds.map(({ round, trials }) => [round, trials])).toEqual([
+      [1, 6],
+      [2, 6],
+      [3, 6],
+    ]);
+    const width = ({ low, high }: (typeof rounds)[number]) => Math.log10(high / low);
+    const [first, second, third] = rounds.map(width) as [number, number, number];
+    expect([first > second, second >= third, third > 0]).toEqual([true, true, true]);
+    expect(result.best.value).toBeLessThan(0.3);
   });
 });
 

@@ -186,6 +186,14 @@ describe("other pictures of numbers", () => {
     expect(texts(svg)).toEqual(
       expect.arrayContaining(["loss", "error", "epoch", "training", "dev", `best epoch, ${history.best.epoch}`, "set"]),
     );
+    // Two things at one step are written side by side, not over each other.
+    const { step } = history.epochs[1] as (typeof history.epochs)[0];
+    const twice = [
+      { step, what: "revert", value: "good" },
+      { step, what: "set", value: { learningRate: 0.1 } },
+    ] as const;
+    const crowded = texts(await plot.learningCurves({ ...history, interventions: twice }));
+    expect(crowded.filter((text) => /revert|set/.test(text))).toEqual(["revert, set", "revert, set"]);
     const { devLoss: _l, devError: _e, ...bare } = history.epochs[0];
     const alone = await plot.learningCurves({ ...history, epochs: [{ ...bare, devLoss: undefined, devError: undefined }] });
     expect(texts(alone)).not.toContain("dev");

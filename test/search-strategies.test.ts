@@ -1,4 +1,5 @@
-// Strategies and pruners: what they propose, and that the clever ones are worth it on standard test functions.
+// Strategies and pruners: what they propose, and that the clever ones are worth it on standard test functions. A grid beside random
+// points is in course/e-tuning.test.ts.
 import {
   type Box,
   choice,
@@ -32,39 +33,7 @@ async function bests<S extends Space>({ space, f }: Problem<S>, strategy: Strate
   return found;
 }
 
-describe("grid and random", () => {
-  const space = { learningRate: logUniform(1e-4, 1), epsilon: logUniform(1e-10, 1e-6) };
-
-  it("25 points of a grid try 5 values of each parameter, 25 random ones try 25", async () => {
-    const grid = await study({ space, strategy: gridSearch({ points: 5 }), objective: () => 0 });
-    const random = await study({ space, strategy: randomSearch({ trials: 25 }), objective: () => 0 });
-    const distinct = (trials: typeof grid.trials, name: keyof typeof space) => new Set(trials.map(({ params }) => params[name])).size;
-    expect(grid.trials).toHaveLength(25);
-    expect(random.trials).toHaveLength(25);
-    expect([distinct(grid.trials, "learningRate"), distinct(grid.trials, "epsilon")]).toEqual([5, 5]);
-    expect([distinct(random.trials, "learningRate"), distinct(random.trials, "epsilon")]).toEqual([25, 25]);
-    const rates = [...new Set(grid.trials.map(({ params }) => Math.log10(params.learningRate)))];
-    for (const [i, r] of [-4, -3, -2, -1, 0].entries()) expect(rates[i]).toBeCloseTo(r, 12);
-  });
-
-  it("where one parameter matters, 25 random points beat a 5 x 5 grid in about 85 of 100 studies", async () => {
-    const repetitions = 300;
-    const square = { a: uniform(0, 1), b: uniform(0, 1) };
-    let wins = 0;
-    for (let seed = 1; seed <= repetitions; seed++) {
-      const optimum = (seed * 0.6180339887498949) % 1;
-      const objective = ({ a }: { a: number }) => Math.abs(a - optimum);
-      const [grid, random] = [gridSearch({ points: 5 }), randomSearch({ trials: 25 })];
-      const [g, r] = [
-        await study({ space: square, strategy: grid, objective }),
-        await study({ space: square, strategy: random, seed, objective }),
-      ];
-      if (r.best.value < g.best.value) wins++;
-    }
-    expect(wins / repetitions).toBeGreaterThan(0.8);
-    expect(wins / repetitions).toBeLessThan(0.92);
-  });
-
+describe("grid search", () => {
   it("a grid has all values of choices and short ranges, and follows alternatives and lists", async () => {
     const { trials } = await study({
       space: {

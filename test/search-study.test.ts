@@ -428,10 +428,13 @@ describe("what is learned from the trials", () => {
     );
     expect(other.bestHolds).toBe(false);
     expect(other.best).toBe(result.top(3)[2]?.number);
-    expect(other.verdict).toMatch(/^stale: trial \d+ is now better/);
+    expect(other.verdict).toMatch(
+      /^stale: trial \d+ is now better \(-?[\d.]{1,7}\) than trial \d+ \(-?[\d.]{1,7}\), the best of the study; the order's/,
+    );
     expect(other.trials[1]).toMatchObject({ now: Number.NaN, error: "no" });
     const holds = await result.recheck((_, { number }) => result.top(9).findIndex((trial) => trial.number === number), { top: 9 });
     expect([holds.bestHolds, holds.tau, holds.best]).toEqual([true, 1, result.best.number]);
+    expect(holds.verdict).toBe(`the best of the study, trial ${result.best.number}, is still the best of 9, and the order holds`);
   });
 });
 

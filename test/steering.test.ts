@@ -1,5 +1,5 @@
-// Steering a run: what `run.set` changes and when, marks and the way back to them, the log and its replay, the learning-rate
-// range test. What must be equal is compared to the last bit.
+// Steering a run: what `run.set` changes and when, marks and the way back to them, the log and its replay. What must be equal is
+// compared to the last bit.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,11 +14,11 @@ import {
   dense,
   dropout,
   type FitOptions,
-  findLearningRate,
   gradientHealth,
   l1,
   l2,
   type Model,
+  momentum,
   randomNormal,
   relu,
   replay,
@@ -219,6 +219,23 @@ describe("marks", () => {
     ]);
   });
 
+  it.each([adamW({ learningRate: 0.02 }), momentum({ learningRate: 0.1 })])(
+    "go on as if nothing had happened since: the optimizer's averages and their count too",
+    async (optimizer) => {
+      // Every epoch is one step of all rows in their order: nothing depends on its number.
+      const options: Options = { ...base, optimizer, batchSize: "all", shuffle: false };
+      const [plain, steered] = [net(1), net(1)];
+      await plain.fit(train, { ...options, epochs: 5 });
+      const run = steered.fit(train, { ...options, epochs: 7 });
+      for await (const { epoch } of run) {
+        if (epoch === 3) await run.set({ learningRate: 1 });
+        if (epoch === 5) await run.revert();
+      }
+      await run;
+      expect(bits(steered)).toEqual(bits(plain));
+    },
+  );
+
   it("are kept before every change, the newest three, and undo one change after another", async () => {
     const model = net();
     const names: string[] = [];
@@ -249,6 +266,14 @@ describe("marks", () => {
     const { epochs, interventions } = await run;
     expect(epochs.map(({ learningRate }) => learningRate)).toEqual([0.02, 0.1, 0.1, 0.1]);
     expect(interventions.at(-1)?.value).toEqual({ mark: "before change 1", settings: "keep" });
+  });
+
+  it("have names, and those that are kept before changes are the run's own", async () => {
+    const run = net().fit(train, { ...base, epochs: 1 });
+    await expect(run.mark(undefined as never)).rejects.toThrow(/^run.mark: expected a name, got undefined/);
+    await expect(run.mark("before change 1")).rejects.toThrow(/^run.mark: "before change N" are names of automatic marks/);
+    await run;
+    expect(run.marks).toEqual([]);
   });
 
   it("save a run that is not finite any more", async () => {
@@ -324,7 +349,12 @@ describe("a log and its replay", () => {
   });
 
   it.each([
-    ["a step", '"step":21,"what":"revert"', '"step":20,"what":"revert"', /epoch 3|marks|came past|no mark/],
+    [
+      "a step",
+      '"step":21,"what":"revert"',
+      '"step":20,"what":"revert"',
+      /^replay: line \d+ must not have a step before that of the lines above it, 21, got 20/,
+    ],
     [
       "a value",
       '"learningRate":0.01',
@@ -355,6 +385,48 @@ describe("a log and its replay", () => {
     await trained.fit(train, { ...base, epochs: 1 });
     await expect(replay(log, trained, train, { dev })).rejects.toThrow(/^replay: the model must start with the weights of the run/);
     await expect(replay(log, trained, train, { dev, verify: false })).resolves.toMatchObject({ stoppedBecause: "epochs" });
+  });
+
+  it("sees that a change took effect at another step", async () => {
+    await net().fit(train, { ...base, epochs: 1, log });
+    const [header, ...rest] = readFileSync(log, "utf8").split("\n");
+    const withChange = (step: number) => [header, `{"step":${step},"what":"set","value":{"learningRate":0.5}}`, ...rest].join("\n");
+    const weightsWith = async (step: number) => {
+      writeFileSync(log, withChange(step));
+      const model = net();
+      await replay(log, model, train, { dev, verify: false });
+      return bits(model);
+    };
+    expect(await weightsWith(3)).not.toEqual(await weightsWith(4));
+    await expect(replay(log, net(), train, { dev })).rejects.toThrow(/^replay: the weights after epoch 1 must be those of the log/);
+  });
+
+  it("keeps apart what was done before and after the end of an epoch that a stop cut short", async () => {
+    const model = net();
+    const run = model.fit(train, {
+      ...base,
+      log,
+      onStep: ({ step }) => {
+        if (step > 1) return;
+        run.stop();
+        run.set({ learningRate: 0.5 });
+      },
+    });
+    run.mark("start");
+    const seen: string[][] = [];
+    for await (const _ of run) {
+      seen.push(bits(model));
+      run.set({ clipNorm: 1 });
+      await run.revert("start");
+    }
+    const { interventions, epochs } = await run;
+    // All at step 1: two before the epoch was closed there, two after.
+    expect(interventions.map(({ step, what }) => `${what} ${step}`)).toEqual(["mark 0", "stop 1", "set 1", "set 1", "revert 1"]);
+    expect(epochs.map(({ step }) => step)).toEqual([1]);
+    const again = net();
+    expect((await replay(log, again, train, { dev })).interventions).toEqual(interventions);
+    expect(bits(again)).toEqual(bits(model));
+    expect(seen).not.toContainEqual(bits(model));
   });
 
   it("plays a log that a crash cut short to its last whole line", async () => {
@@ -442,23 +514,33 @@ describe("a log and its replay", () => {
     ["no log", "precious", /^replay: line 1 must begin the log of a run/],
     ["nothing", "", /^replay: line 1 must begin the log of a run/],
     ["another version", '{"format":"minibatch run","version":7}\n', /^replay: line 1 must have version 1, got 7/],
-    ["a header without options", '{"format":"minibatch run","version":1}\n', /^replay: line 1 must have options, identity and start/],
+    ["a header without options", '{"format":"minibatch run","version":1}\n', /^replay: line 1 must have options .*, identity and start/],
+    ["a header without a loss", '{"format":"minibatch run","version":1,"options":{},"identity":{},"start":""}\n', /^replay: line 1 must have options with a loss/], // biome-ignore format: a table
   ])("refuses a file that is %s", async (_, text, says) => {
     writeFileSync(log, text);
     await expect(replay(log, net(), train)).rejects.toThrow(says);
   });
 
   it.each([
-    ['{"step":3', /^replay: line 3 is damaged: /],
-    ['{"what":"set"}', /^replay: line 3 must have a step, got undefined/],
-    ['{"step":1,"what":"dance"}', /^replay: line 3 must say what was done \(pause, resume, stop, .*\), got "dance"/],
+    ['{"step":3', /^replay: line 2 is damaged: /],
+    ['{"what":"set"}', /^replay: line 2 must have a step, got undefined/],
+    ['{"step":1,"what":"dance"}', /^replay: line 2 must say what was done \(pause, resume, stop, .*\), got "dance"/],
     ['{"step":1,"what":"set","value":{"learningRate":-1}}', /^replay: set: learningRate must be/],
     ['{"step":1,"what":"set","value":{"speed":1}}', /^replay: set: unknown option "speed"/],
+    ['{"step":1,"what":"set","value":null}', /^replay: line 2 must have what belongs to set as value, got null/],
+    ['{"step":1,"what":"mark"}', /^replay: line 2 must have what belongs to mark as value, got undefined/],
+    ['{"step":1,"what":"mark","value":"before change 2"}', /^replay: mark: "before change N" are names of automatic marks/],
+    ['{"step":1,"what":"revert","value":{"mark":5}}', /^replay: line 2 must have what belongs to revert as value/],
     ['{"step":1,"what":"revert","value":"nowhere"}', /no mark named "nowhere"/],
+    ['{"step":1000,"what":"stop"}', /^replay: line 3 must not have a step before that of the lines above it, 1000, got 7/],
+    [
+      '{"step":1,"what":"resumed","epochs":0,"interventions":[{"step":1}]}',
+      /^replay: line 2 must have interventions that are whole; one must say what was done/,
+    ],
   ])("refuses the line %s", async (line, says) => {
     await net().fit(train, { ...base, epochs: 1, log });
     const text = readFileSync(log, "utf8").split("\n");
-    text.splice(2, 0, line);
+    text.splice(1, 0, line);
     writeFileSync(log, text.join("\n"));
     await expect(replay(log, net(), train, { dev })).rejects.toThrow(says);
   });
@@ -486,58 +568,5 @@ describe("a change that waits for the next epoch", () => {
     const again = net();
     await replay(log, again, train, { dev });
     expect(bits(again)).toEqual(bits(model));
-  });
-});
-
-describe("findLearningRate", () => {
-  const options = { loss: crossEntropy(), optimizer: sgd({ learningRate: 1 }), batchSize: 20, seed: 1 };
-
-  it("finds where the loss falls fastest, below where it is lowest, and stops where it diverges", async () => {
-    const model = net(1);
-    const curve = await findLearningRate(model, train, { ...options, from: 1e-4, to: 1e4, steps: 120 });
-    const { points, suggestion, lowest, stoppedBecause } = curve;
-    expect(stoppedBecause).toBe("diverged");
-    expect(points.length).toBeLessThan(120);
-    expect(points[0]?.learningRate).toBe(1e-4);
-    expect((points[1]?.learningRate as number) / 1e-4).toBeCloseTo(1e8 ** (1 / 119), 10);
-    expect(suggestion).toBeGreaterThan(1e-3);
-    expect(suggestion).toBeLessThanOrEqual(lowest);
-    const least = Math.min(...points.map(({ smoothed }) => smoothed));
-    expect(points.find(({ learningRate }) => learningRate === lowest)?.smoothed).toBe(least);
-    for (const { smoothed } of points) expect(smoothed).toBeLessThanOrEqual(4 * least * 1.5);
-    expect(await findLearningRate(net(1), train, { ...options, from: 1e-4, to: 1e4, steps: 120, threads: 1 })).toEqual(curve);
-  });
-
-  it("makes the steps that fit would make at those rates", async () => {
-    const { points } = await findLearningRate(net(), train, { ...options, from: 0.01, to: 1, steps: 20, beta: 0 });
-    const seen: number[] = [];
-    // Batches of 20 of 100 rows: whole ones only.
-    await net().fit(train, {
-      ...options,
-      optimizer: sgd({ learningRate: ({ step }) => 0.01 * 100 ** ((step - 1) / 19) }),
-      epochs: 4,
-      onStep: ({ loss }) => seen.push(loss),
-    });
-    expect(points.map(({ loss }) => loss)).toEqual(seen);
-    expect(points.map(({ smoothed }) => smoothed)).toEqual(seen);
-  });
-
-  it("leaves the model as it was, and starts from its weights", async () => {
-    const model = net();
-    await model.fit(train, base);
-    const before = bits(model);
-    const trained = await findLearningRate(model, train, options);
-    expect(bits(model)).toEqual(before);
-    const fresh = await findLearningRate(net(), train, options);
-    expect(trained.points[0]?.loss).toBeLessThan(fresh.points[0]?.loss as number);
-    // A model without weights has none after it either.
-    const bare = net();
-    await findLearningRate(bare, train, options);
-    expect(() => bare.parameters()).toThrow(/no weights yet/);
-  });
-
-  it("has no suggestion where the loss never falls", async () => {
-    const { suggestion } = await findLearningRate(net(), train, { ...options, from: 1e-30, to: 1e-29, steps: 10, beta: 0, shuffle: false, batchSize: "all", optimizer: sgd({ learningRate: 1 }) }); // biome-ignore format: one call
-    expect(suggestion === undefined || suggestion > 0).toBe(true);
   });
 });

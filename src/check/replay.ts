@@ -7,9 +7,10 @@ import { type Loss, losses } from "../nn/losses.ts";
 import { elasticNet } from "../nn/regularizers.ts";
 import { type Optimizer, optimizerOf } from "../optim/optimizers.ts";
 import type { Schedule } from "../optim/schedules.ts";
-import type { Epoch, History, Intervention } from "../train/history.ts";
+import type { Epoch, History } from "../train/history.ts";
 import { differences } from "../train/identity.ts";
-import { type Logged, readLog } from "../train/log.ts";
+import { type Logged, type LoggedIntervention, readLog } from "../train/log.ts";
+import { Marks } from "../train/marks.ts";
 import type { FitOptions } from "../train/options.ts";
 import { type Recorder, weightsDigest } from "../train/recorder.ts";
 import type { Cue, Steered } from "../train/run.ts";
@@ -106,8 +107,8 @@ class Comparison implements Recorder {
 }
 
 /** What each intervention does again. Pauses change nothing. */
-function cueOf({ step, what, value }: Intervention, schedules: Schedule[]): Cue | undefined {
-  const does = (run: (target: Steered) => void): Cue => ({ step, run });
+function cueOf({ step, what, value, closed }: LoggedIntervention, schedules: Schedule[]): Cue | undefined {
+  const does = (run: (target: Steered) => void): Cue => ({ step, closed, run });
   switch (what) {
     case "set": {
       const needs = (value as { learningRate?: unknown } | undefined)?.learningRate === "schedule";
@@ -119,10 +120,10 @@ function cueOf({ step, what, value }: Intervention, schedules: Schedule[]): Cue 
       return does((target) => target.set(changeFromJson("replay: set", value, target.subject(), schedule), () => undefined));
     }
     case "mark":
-      return does((target) => target.mark(String(value)));
+      return does((target) => target.mark(Marks.checkName("replay: mark", value)));
     case "revert": {
       const { mark, settings } =
-        typeof value === "object" && value !== null ? (value as Record<string, unknown>) : { mark: value, settings: undefined };
+        typeof value === "string" ? { mark: value, settings: undefined } : (value as Readonly<Record<string, unknown>>);
       return does((target) => target.revert(String(mark), settings === "keep"));
     }
     case "stop":
@@ -146,7 +147,8 @@ function scriptOf({ interventions, epochs, end }: Logged, given: readonly Schedu
 }
 
 function optionsOf({ options: o }: Logged, given: ReplayOptions): FitOptions {
-  const { loss = losses[o.loss.kind]?.(o.loss.options), dev, augment, metrics, onEpoch, progress, threads, signal } = given;
+  const known = Object.hasOwn(losses, o.loss.kind) ? losses[o.loss.kind] : undefined;
+  const { loss = known?.(o.loss.options), dev, augment, metrics, onEpoch, progress, threads, signal } = given;
   if (!loss) throw new MinibatchError(`replay: the log's loss "${o.loss.kind}" is none of the library's; give it as option loss`);
   const { learningRate, kind, settings } = o.optimizer;
   if (!given.optimizer && learningRate === "schedule")

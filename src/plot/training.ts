@@ -87,9 +87,11 @@ function notes(plot: Plot, named: Named, { best, interventions }: History, epoch
     const at = after.epoch - 1 + (step - from) / Math.max(1, after.step - from);
     return Math.min(last, Math.max(first, at));
   };
-  const said = (interventions ?? [])
-    .filter(({ what }) => what !== "pause" && what !== "resume")
-    .map(({ step, what }) => ({ at: place(step), what }));
+  // What was done at one place stands there once, in its order: words over words cannot be read.
+  const places = new Map<number, string[]>();
+  for (const { step, what } of interventions ?? [])
+    if (what !== "pause" && what !== "resume") places.set(place(step), [...(places.get(place(step)) ?? []), what]);
+  const said = [...places].map(([at, done]) => ({ at, what: [...new Set(done)].join(", ") }));
   const left = said.filter(({ at }) => at <= (first + last) / 2);
   const label = {
     frameAnchor: "top",

@@ -4,6 +4,7 @@ export { type Box, coarseToFine } from "./coarse-to-fine.ts";
 export type { Importance } from "./importance.ts";
 export { journal } from "./journal.ts";
 export { type OpenOptions, openStudy, type Study } from "./open.ts";
+export { type Priority, priorities, type Rank, type SuggestedSpace, suggestSpace } from "./priorities.ts";
 export { medianPruner, type Pruner, type Reporting, successiveHalving } from "./pruners.ts";
 export type { Recheck, Rechecked, RecheckOptions } from "./recheck.ts";
 export type { NumberKind, SearchedParameter, TrialRecord } from "./record.ts";

@@ -111,9 +111,10 @@ export async function recheck<S extends Space>(
     trials.map(({ before }) => sign * before),
     trials.map(score),
   );
-  const order = tau === 1 ? ", and so does the order" : Number.isNaN(tau) ? "" : `; the order's rank correlation is ${tau.toFixed(2)}`;
+  const order = tau === 1 ? ", and the order holds" : Number.isNaN(tau) ? "" : `; the order's rank correlation is ${tau.toFixed(2)}`;
+  const show = ({ now }: Rechecked<S>) => String(Number(now.toPrecision(4)));
   const verdict = bestHolds
     ? `the best of the study, trial ${first.number}, is still the best of ${trials.length}${order}`
-    : `stale: trial ${winner.number} is now better (${winner.now}) than trial ${first.number} (${first.now}), the best of the study${order}`;
+    : `stale: trial ${winner.number} is now better (${show(winner)}) than trial ${first.number} (${show(first)}), the best of the study${order}`;
   return { trials, best: winner.number, bestHolds, tau, verdict };
 }

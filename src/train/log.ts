@@ -14,6 +14,12 @@ const logVersion = 1;
 const format = "minibatch run";
 const interventions = ["pause", "resume", "stop", "set", "mark", "revert"] as const;
 
+/** What was done to a run, as a log has it. */
+export interface LoggedIntervention extends Intervention {
+  /** The epoch that a stop cut short had been recorded before it, at the same step. */
+  readonly closed: boolean;
+}
+
 /** The options that a log holds: what `fit` needs again, but for data and functions. */
 export interface LoggedOptions {
   readonly loss: { readonly kind: string; readonly options: Readonly<Record<string, number>> };
@@ -47,7 +53,7 @@ export interface Logged {
   readonly identity: Readonly<Record<string, string>>;
   /** SHA-256 of the weights before the first step. */
   readonly start: string;
-  readonly interventions: readonly Intervention[];
+  readonly interventions: readonly LoggedIntervention[];
   readonly epochs: readonly LoggedEpoch[];
   /** undefined: the run was cut short, or still works. */
   readonly end: { readonly because: StoppedBecause; readonly step: number; readonly weights: string } | undefined;
@@ -94,7 +100,7 @@ export class RunLog implements Recorder {
     let cut = "";
     try {
       const size = await fs.stat(this.#path).then(
-        (found) => found.size,
+        (found) => (found.isDirectory() ? 0 : found.size),
         () => 0,
       );
       if (size > 0) {
@@ -178,9 +184,33 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
-function interventionOf(value: unknown): Intervention | undefined {
-  if (!isRecord(value) || !isCount(value.step) || !interventions.includes(value.what as Intervention["what"])) return undefined;
-  return value as unknown as Intervention;
+/** The options of a log, as far as their kinds go; that their values are good ones is for fit to say. */
+function isLoggedOptions(value: unknown): value is LoggedOptions {
+  if (!isRecord(value) || !isRecord(value.loss) || !isRecord(value.optimizer)) return false;
+  const { loss, optimizer } = value;
+  const rate = typeof optimizer.learningRate === "number" || optimizer.learningRate === "schedule";
+  return (
+    [loss.kind, optimizer.kind].every((kind) => typeof kind === "string") && isRecord(loss.options) && isRecord(optimizer.settings) && rate
+  );
+}
+
+/** Whether an intervention has a value of its kind. */
+const hasValue: Readonly<Record<Intervention["what"], (value: unknown) => boolean>> = {
+  pause: (value) => value === undefined,
+  resume: (value) => value === undefined,
+  stop: (value) => value === undefined,
+  set: isRecord,
+  mark: (value) => typeof value === "string",
+  revert: (value) => typeof value === "string" || (isRecord(value) && typeof value.mark === "string" && value.settings === "keep"),
+};
+
+function interventionOf(value: unknown, fail: (what: string) => never): Intervention {
+  const { step, what, value: own } = isRecord(value) ? value : {};
+  if (!isCount(step)) return fail(`must have a step, got ${describe(step)}`);
+  const known = interventions.find((each) => each === what);
+  if (!known) return fail(`must say what was done (${interventions.join(", ")}, epoch, resumed, end), got ${describe(what)}`);
+  if (!hasValue[known](own)) return fail(`must have what belongs to ${known} as value, got ${describe(own)}`);
+  return value as Intervention;
 }
 
 /** Reads a log. A last line that was cut short by a crash is left out; anything else that is wrong is an error with its line. */
@@ -207,10 +237,14 @@ export async function readLog(op: string, file: string | URL): Promise<{ readonl
     return fail(0, `must begin the log of a run, { "format": "${format}", ... }, got ${describe(lines[0] ?? rest)}`);
   if (header.version !== logVersion) fail(0, `must have version ${logVersion}, got ${describe(header.version)}`);
   const { options, identity, start } = header as { options: unknown; identity: unknown; start: unknown };
-  if (!isRecord(options) || !isRecord(identity) || typeof start !== "string") return fail(0, "must have options, identity and start");
-  let done: Intervention[] = [];
+  if (!isLoggedOptions(options) || !isRecord(identity) || typeof start !== "string")
+    return fail(0, "must have options with a loss and an optimizer, identity and start");
+  let done: LoggedIntervention[] = [];
   let epochs: LoggedEpoch[] = [];
   let end: Logged["end"];
+  let latest = 0;
+  /** Epochs before a stop. */
+  let stopped: number | undefined;
   for (const [at, line] of parsed.slice(1).entries()) {
     const i = at + 1;
     if (line === undefined) {
@@ -220,6 +254,10 @@ export async function readLog(op: string, file: string | URL): Promise<{ readonl
     }
     const { step, what } = line;
     if (!isCount(step)) return fail(i, `must have a step, got ${describe(step)}`);
+    // Only a resume goes back, to its checkpoint.
+    if (step < latest && what !== "resumed")
+      return fail(i, `must not have a step before that of the lines above it, ${latest}, got ${step}`);
+    latest = step;
     end = undefined;
     if (what === "epoch") {
       const { epoch, weights } = line;
@@ -234,14 +272,18 @@ export async function readLog(op: string, file: string | URL): Promise<{ readonl
       epochs = epochs.filter(({ epoch }) => epoch <= kept);
       // The run goes on: no stop before this has ended it.
       done = list
-        .map((each: unknown) => interventionOf(each) ?? fail(i, `must have interventions with step and meaning, got ${describe(each)}`))
+        .map((each: unknown) => ({
+          ...interventionOf(each, (wrong) => fail(i, `must have interventions that are whole; one ${wrong}`)),
+          closed: false,
+        }))
         .filter(({ what: each }) => each !== "stop");
+      stopped = undefined;
     } else {
-      done.push(
-        interventionOf(line) ?? fail(i, `must say what was done (${interventions.join(", ")}, epoch, resumed, end), got ${describe(what)}`),
-      );
+      const intervention = interventionOf(line, (wrong) => fail(i, wrong));
+      done.push({ ...intervention, closed: stopped !== undefined && epochs.length > stopped });
+      if (what === "stop") stopped ??= epochs.length;
     }
   }
-  const logged = { options: options as unknown as LoggedOptions, identity: identity as Readonly<Record<string, string>>, start };
+  const logged = { options, identity: identity as Readonly<Record<string, string>>, start };
   return { logged: { ...logged, interventions: done, epochs, end }, cut: rest !== "" };
 }

@@ -66,6 +66,8 @@ export interface RevertOptions {
 export interface Steered {
   /** Steps made so far. */
   step(): number;
+  /** Whether steps have been made of an epoch that has not ended. */
+  inEpoch(): boolean;
   /** What a change must fit. */
   subject(): Subject;
   /** Tells when it has taken effect, and undefined when it never will. */
@@ -78,6 +80,8 @@ export interface Steered {
 /** Something to be done once the run has made so many steps. */
 export interface Cue {
   readonly step: number;
+  /** After the end of the epoch under way, which a stop has cut short at this step. */
+  readonly closed?: boolean;
   run(target: Steered): void;
 }
 
@@ -154,6 +158,7 @@ export class RunControl<E> {
     Atomics.store(this.flags, 0, 0);
     for (let command = this.#commands.shift(); command; command = this.#commands.shift()) command.run(target);
     for (let cue = this.script[0]; cue && cue.step <= target.step(); cue = this.script[0]) {
+      if (cue.closed && target.inEpoch()) return;
       if (cue.step < target.step()) throw internal(`a replay came past step ${cue.step}, it stands at ${target.step()}`);
       this.script.shift();
       cue.run(target);
@@ -283,7 +288,6 @@ type Settle<E> = { resolve(history: History<E>): void; reject(error: unknown): v
 /** A promise of the history with reins. `then` on it is an ordinary promise's. */
 export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
   #control: RunControl<E> | undefined;
-  #marks = 0;
 
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
@@ -389,7 +393,7 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
   mark(name: string): Promise<Mark> {
     let chosen: string;
     try {
-      chosen = name === undefined ? `mark ${++this.#marks}` : Marks.checkName("run.mark", name);
+      chosen = Marks.checkName("run.mark", name);
     } catch (error) {
       return Promise.reject(error);
     }

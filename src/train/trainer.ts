@@ -125,6 +125,10 @@ export class Trainer implements Steered {
     return this.#stepper.step;
   }
 
+  inEpoch(): boolean {
+    return this.#place.at > 0;
+  }
+
   subject(): Subject {
     const { settings, table } = this.#parts;
     return { tuning: this.#tuning, recipe: settings.recipe, rows: table.rows };

@@ -79,4 +79,16 @@ await plot.gridAndRandom({
 });
 // --- end
 
-export { asked, best, found, grid, halved, verdict };
+// --- example
+import { suggestSpace } from "minibatch/search";
+
+const { learningRate, units: width } = suggestSpace({ upTo: 2 });  // leave out what a model does not have
+const tuned = await study({
+  space: { learningRate, width, keepProb: uniform(0.5, 1) },       // and add what it has beside
+  strategy: randomSearch({ trials: 25 }),
+  objective: (params) => Math.abs(Math.log10(params.learningRate) + 2) + params.keepProb / params.width,
+});
+tuned.importance();                                                // whether the order holds for this problem
+// --- end
+
+export { asked, best, found, grid, halved, tuned, verdict };
