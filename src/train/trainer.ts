@@ -108,6 +108,8 @@ export class Trainer implements Steered {
   #traceable = true;
   /** A revert was asked for since the last epoch ended. */
   #reverted = false;
+  /** Epochs that processes before this one have made are shown: what was changed in them has been changed. */
+  #replaying = false;
 
   constructor(parts: TrainerParts) {
     const { network, structure, spec, start, table, devTable, settings } = parts;
@@ -131,6 +133,10 @@ export class Trainer implements Steered {
   }
 
   set(change: Change, told: (applied: Applied | undefined) => void): void {
+    if (this.#replaying) {
+      told(undefined);
+      return;
+    }
     if (waits(change) && this.#place.at > 0) {
       this.#pending.push({ change, told });
       return;
@@ -178,6 +184,8 @@ export class Trainer implements Steered {
   }
 
   mark(name: string): Mark {
+    const again = this.#replaying && this.#marks.list.find((mark) => mark.name === name);
+    if (again) return again;
     const mark = this.#keep(name, false);
     this.#parts.control.record("mark", this.#stepper.step, name);
     return mark;
@@ -190,6 +198,7 @@ export class Trainer implements Steered {
   }
 
   revert(name: string | undefined, keepSettings: boolean): void {
+    if (this.#replaying) return;
     const { control } = this.#parts;
     const back = this.#marks.goBack(name);
     const { weights, slots, updates, tuning } = back.kept;
@@ -227,6 +236,7 @@ export class Trainer implements Steered {
     let because: StoppedBecause = "epochs";
     try {
       await this.#begin();
+      await this.#replay();
       if (this.#outOfPatience()) because = "early stopping";
       while (because === "epochs" && this.#place.epoch <= settings.epochs) {
         await this.#goAhead();
@@ -302,6 +312,21 @@ export class Trainer implements Steered {
     if (outcome && "error" in outcome) throw outcome.error;
   }
 
+  /** Shows what processes before this one have made, where that was asked for, and waits until all have looked at it. */
+  async #replay(): Promise<void> {
+    const { settings, control } = this.#parts;
+    if (!settings.checkpoints?.resume?.replay || !control.epochs.length) return;
+    this.#replaying = true;
+    for (const epoch of [...control.epochs]) {
+      this.#checkSignal();
+      if (control.stopping) break;
+      await this.#callBack(epoch);
+    }
+    await control.wait(this, () => control.released() || control.stopping || settings.signal?.aborted === true);
+    this.#replaying = false;
+    this.#checkSignal();
+  }
+
   /** Goes on where the newest checkpoint stood, if there is one, and opens the record. */
   async #begin(): Promise<void> {
     const { settings, recorder, control } = this.#parts;
@@ -340,7 +365,7 @@ export class Trainer implements Steered {
     for (const change of found.pending) this.#pending.push({ change, told: () => undefined });
     for (const [name, kept] of found.marks) this.#marks.keep(name, kept);
     control.marks = this.#marks.list;
-    control.restore(found.epochs, found.interventions);
+    control.restore(found.epochs, found.interventions, settings.checkpoints?.resume?.replay === true);
     this.#publish(this.#lastFinite);
     const rows = this.#order(found.place.epoch).slice(0, Math.min(this.#tuning.batchSize, rowsToLookAt));
     this.#remember(rows, this.#stepper.weights.copy(), () => this.#lastRate);
