@@ -28,4 +28,4 @@ export { type Entry, memoryStorage, type Owner, type Storage } from "./storage.t
 export type { Asking, Direction, Past, Proposal, Strategy } from "./strategy.ts";
 export { type StudyOptions, study } from "./study.ts";
 export { type TpeOptions, tpe } from "./tpe.ts";
-export { type AskedTrial, type Trial, TrialPruned } from "./trial.ts";
+export { type AskedTrial, type Trial, type TrialCheckpoints, TrialPruned } from "./trial.ts";

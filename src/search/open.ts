@@ -5,6 +5,7 @@ import type { Json } from "../nn/layer.ts";
 import { checkSeed } from "../random.ts";
 import { backend } from "../run/backend.ts";
 import { notFinite } from "./attempt.ts";
+import { clearCheckpoints, sweepCheckpoints } from "./folder.ts";
 import { journal } from "./journal.ts";
 import { type Kept, Ledger, version } from "./ledger.ts";
 import { alive, closeOwner, openOwner } from "./owner.ts";
@@ -143,9 +144,16 @@ export class OpenStudy<S extends Space> implements Study<S> {
       await this.close();
       throw error;
     }
+    const { folder } = this.#storage;
+    if (folder !== undefined) sweepCheckpoints(folder, (number) => this.#hasEnded(number));
     this.#timer = setInterval(() => this.#beat(), heartbeat);
     this.#timer.unref();
     return this;
+  }
+
+  #hasEnded(number: number): boolean {
+    const kept = this.#ledger.trials[number - 1];
+    return kept !== undefined && kept.state !== "running";
   }
 
   #checkHeader(): void {
@@ -358,7 +366,10 @@ export class OpenStudy<S extends Space> implements Study<S> {
     await this.#append([entry], true);
     this.#live.delete(number);
     await this.#refresh();
-    return this.#ledger.trials[number - 1]?.lease === lease;
+    const counts = this.#ledger.trials[number - 1]?.lease === lease;
+    const { folder } = this.#storage;
+    if (counts && folder !== undefined) clearCheckpoints(folder, number);
+    return counts;
   }
 
   /** Lets go of a trial without an end. */
