@@ -157,9 +157,7 @@ export class LiveTrial<S extends Space> implements AskedTrial<S> {
       this.#reports.set(at, value);
       this.#parts.write({ time: Date.now(), event: "report", trial: this.number, lease: this.attempt, step: at, value });
     }
-    // A pruner sees what it would have seen had the trial not been begun again.
-    const reached = new Map([...this.#reports].filter(([step]) => step <= at || !this.#ahead.has(step)));
-    if (!this.#parts.prune(at, reached)) return;
+    if (!this.#parts.prune(at, this.#reports)) return;
     this.verdict = new TrialPruned(this.number, at);
     throw this.verdict;
   }

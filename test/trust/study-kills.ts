@@ -188,7 +188,8 @@ await evidence("study-kills", { short: kinds.length, long: 100 }, async (trial) 
   });
   const scratch = mkdtempSync(join(tmpdir(), "minibatch-studies-"));
   try {
-    for (let number = 0; number < trial.n; number++) await killed(number, scratch, trial);
+    for (let number = 0; number < trial.n; number++)
+      await killed(number, scratch, trial).catch((error: unknown) => trial.fail(`study ${number}: ${error}`));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
