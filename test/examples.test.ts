@@ -10,7 +10,6 @@ import { afterAll, describe, expect, it } from "vitest";
 import { learnXor, Scalar } from "../examples/00-micrograd.ts";
 import { babysit } from "../examples/panda.ts";
 import { learn } from "../examples/regression.ts";
-import { searchDigits } from "../examples/search.ts";
 import { serveWhileTraining } from "../examples/server.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -49,15 +48,6 @@ describe("panda", () => {
     expect(history.epochs[3]?.trainError).toBeGreaterThan(3 * (history.epochs[2]?.trainError ?? 1));
     expect(history.last.devError).toBeLessThan(history.epochs[2]?.devError ?? 0);
     expect(again.predictSync(dev.x).data("f32")).toEqual(model.predictSync(dev.x).data("f32"));
-  });
-});
-
-describe("search", () => {
-  it("finds a network for digits, each trial with layers of its own", { timeout: 300_000 }, async () => {
-    const { best, trials } = await searchDigits({ trials: 3, epochs: 2 });
-    expect(trials).toHaveLength(3);
-    expect(best.value).toBeLessThan(0.5);
-    expect(best.params.units.length).toBeGreaterThan(0);
   });
 });
 
