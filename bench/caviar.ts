@@ -5,30 +5,26 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { adam, backend, batchNorm, crossEntropy, dense, dropout, relu, sequential } from "minibatch";
 import { digits, split, standardize } from "minibatch/data";
 import { logInteger, logUniform, randomSearch, study } from "minibatch/search";
-import { median } from "./measure.ts";
+import { median, percentile } from "./measure.ts";
 
 function option(name: string, otherwise: number): number {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
 }
 
-/** Processor time of each thread of this process so far, in ticks of the system's clock; undefined where the system does not say. */
-function ticks(): Map<string, number> | undefined {
+/** How many of the library's threads are at work or wait for a core; NaN where the system does not say. */
+function threadsAtWork(): number {
   try {
-    return new Map(
-      readdirSync("/proc/self/task").flatMap((id): [string, number][] => {
-        try {
-          const stat = readFileSync(`/proc/self/task/${id}/stat`, "utf8");
-          // Behind the name in brackets: user and system time are the 12th and 13th field.
-          const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-          return [[id, Number(fields[11]) + Number(fields[12])]];
-        } catch {
-          return [];
-        }
-      }),
-    );
+    return readdirSync("/proc/self/task").filter((id) => {
+      try {
+        // Number, name in brackets, state; the library's threads have its name.
+        return /\(minibatch-\w+\) R/.test(readFileSync(`/proc/self/task/${id}/stat`, "utf8"));
+      } catch {
+        return false;
+      }
+    }).length;
   } catch {
-    return undefined;
+    return Number.NaN;
   }
 }
 
@@ -42,13 +38,16 @@ interface Measured {
   readonly delays: readonly [number, number, number];
   /** Processor seconds for each second of the clock: how many cores were at work. */
   readonly busy: number;
-  /** Threads that did a twentieth of the work or more. */
+  /** Threads of the library at work at one moment, in 95 % of the looks; a look takes time, so one that hands over is sometimes counted twice. */
   readonly workers: number;
 }
 
 async function measure(parallel: number, hidden: readonly [number, number]): Promise<Measured> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  const before = ticks() ?? new Map<string, number>();
+  const looks: number[] = [];
+  const look = setInterval(() => {
+    looks.push(threadsAtWork());
+  }, 20);
   const processor = process.cpuUsage();
   delay.enable();
   const began = performance.now();
@@ -74,14 +73,13 @@ async function measure(parallel: number, hidden: readonly [number, number]): Pro
   });
   const seconds = (performance.now() - began) / 1000;
   delay.disable();
+  clearInterval(look);
   const { user, system } = process.cpuUsage(processor);
-  const spent = [...(ticks() ?? new Map<string, number>())].map(([id, now]) => now - (before.get(id) ?? 0));
-  const all = spent.reduce((a, b) => a + b, 0);
   return {
     seconds,
     delays: [delay.percentile(50) / 1e6, delay.percentile(99) / 1e6, delay.max / 1e6],
     busy: (user + system) / 1e6 / seconds,
-    workers: spent.filter((each) => each > 0.05 * all).length,
+    workers: percentile(looks, 0.95),
   };
 }
 
@@ -98,7 +96,7 @@ for (const [name, hidden] of Object.entries(sizes)) {
     const [middle, most, longest] = [0, 1, 2].map((i) => of(parallel, ({ delays }) => delays[i] as number).toFixed(1));
     console.log(
       `${name} (${hidden.join(" to ")} units), parallel ${parallel}: ${(trials / of(parallel, ({ seconds }) => seconds)).toFixed(2)} trials a second, ${of(parallel, ({ busy }) => busy).toFixed(2)} cores busy, ` +
-        `at most ${Math.max(...(rounds[parallel] as Measured[]).map(({ workers }) => workers))} threads at work; event loop ${middle} ms, 99 % ${most} ms, longest ${longest} ms`,
+        `${of(parallel, ({ workers }) => workers)} threads at work; event loop ${middle} ms, 99 % ${most} ms, longest ${longest} ms`,
     );
   }
   console.log(`${name}: parallel 2 against 1: ${median(ratios).toFixed(2)} x (${ratios.map((ratio) => ratio.toFixed(2)).join(", ")})`);

@@ -1,5 +1,5 @@
 // The journal: what a crash leaves, damage, files that are something else, two at once. Processes killed at any moment: test/trust.
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
@@ -100,6 +100,20 @@ describe("a journal", () => {
     await expect(crashed(headless)).rejects.toThrow(/a journal must begin with the study/);
     await expect(crashed(join(scratch, "none", "a.jsonl"))).rejects.toThrow(/^storage: there is no such folder, got /);
     await expect(crashed(scratch)).rejects.toThrow(/^storage: a file is needed, this is a folder/);
+    await expect(crashed(join(whole, "a.jsonl"))).rejects.toThrow(/^storage: a part of the path is a file, not a folder, got /);
+  });
+
+  it("in a folder that refuses files is an error, and nothing is run", async () => {
+    // Permissions do not bind the system's administrator; the kernel's own folder takes no files of anybody.
+    const folder = process.getuid?.() === 0 ? "/sys" : mkdtempSync(join(scratch, "closed-"));
+    if (folder !== "/sys") chmodSync(folder, 0o555);
+    let ran = 0;
+    const objective = () => ran++;
+    const options = { space: { x: uniform(0, 1) }, strategy: randomSearch({ trials: 2 }), objective };
+    await expect(study({ ...options, storage: join(folder, "a.jsonl") })).rejects.toThrow(
+      /^storage: (permission was refused|the file system is read-only), got ".*a\.jsonl"$/,
+    );
+    expect(ran).toBe(0);
   });
 
   it("may be gone on with for more trials, by another strategy", async () => {

@@ -28,8 +28,14 @@ const kinds: readonly Kind[] = [
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const out = at("../../build/trust");
 
-/** Runs a process on the journal; negative: it is killed so many milliseconds after its start, else after its first step. Whether it was killed. */
-function run(task: StudyTask, killAfter: number): Promise<boolean> {
+/** When a process is killed: so many milliseconds after its start, its first step, or its first checkpoint. */
+interface Moment {
+  readonly after: "start" | "begun" | "kept";
+  readonly milliseconds: number;
+}
+
+/** Runs a process on the journal until it ends, or is killed at some moment; resolves to whether it was. */
+function run(task: StudyTask, moment?: Moment): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(out, "study.mjs")], {
       env: { ...process.env, TRUST_OPTIONS: JSON.stringify(task) },
@@ -38,10 +44,10 @@ function run(task: StudyTask, killAfter: number): Promise<boolean> {
     let printed = "";
     let said = "";
     const kill = () => child.kill("SIGKILL");
-    let timer = killAfter < 0 ? setTimeout(kill, -killAfter) : undefined;
+    let timer = moment?.after === "start" ? setTimeout(kill, moment.milliseconds) : undefined;
     child.stdout.on("data", (data: Buffer) => {
       printed += String(data);
-      timer ??= setTimeout(kill, killAfter);
+      if (moment && printed.includes(moment.after)) timer ??= setTimeout(kill, moment.milliseconds);
     });
     child.stderr.on("data", (data: Buffer) => {
       said += String(data);
@@ -91,7 +97,7 @@ async function killed(number: number, scratch: string, { random, seed, long, fai
   const { processes, ...kind } = kinds[number % kinds.length] as Kind;
   const fail = (what: string) => failed(`study ${number} (${JSON.stringify({ processes, ...kind })}): ${what}`);
   const journal = join(scratch, `${number}.jsonl`);
-  const task: StudyTask = { journal, seed: seed * 1000 + number, trials: long ? 10 : 6, ...kind };
+  const task: StudyTask = { journal, seed: seed * 1000 + number, trials: long ? 10 : 4, ...kind };
   const { journal: _, ...alone } = { ...task, parallel: 1 };
   const weights = new Map<number, string>();
   const began = performance.now();
@@ -114,12 +120,17 @@ async function killed(number: number, scratch: string, { random, seed, long, fai
 
   const rounds = long ? 4 : 2;
   for (let round = 0; round < rounds; round++) {
-    // One in eight dies while it starts.
-    const moments = Array.from({ length: processes }, () => (random.chance(0.125) ? -(20 + 150 * random.unit()) : lasts * random.unit()));
+    // One in eight dies while it starts; half of the others while a trial goes on that has a checkpoint already.
+    const moments = Array.from({ length: processes }, (): Moment => {
+      if (random.chance(0.125)) return { after: "start", milliseconds: 20 + 150 * random.unit() };
+      return random.chance(0.5)
+        ? { after: "kept", milliseconds: 20 * random.unit() }
+        : { after: "begun", milliseconds: lasts * random.unit() };
+    });
     const ended = await Promise.all(moments.map((moment) => run(task, moment)));
     sum.kills += ended.filter(Boolean).length;
   }
-  await run(task, 600_000);
+  await run(task);
 
   const result = await study({ ...studyOf(task, () => undefined), objective: () => Promise.reject(new Error("nothing was left to do")) });
   const trials = result.trials as unknown as readonly TrialRecord<never>[];
@@ -158,7 +169,7 @@ async function killed(number: number, scratch: string, { random, seed, long, fai
     if ("weights" in note) {
       seen.add(note.trial);
       if (done.has(note.trial) && note.weights !== hashes.get(note.trial)) fail(`trial ${note.trial} ended with other weights`);
-    } else {
+    } else if ("first" in note) {
       if (note.first !== note.newest + 1)
         fail(`attempt ${note.attempt} of trial ${note.trial} began with step ${note.first}, its checkpoint was that of ${note.newest}`);
       if (note.attempt > 1) sum.resumed++;

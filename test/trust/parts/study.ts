@@ -1,5 +1,5 @@
 // The study that study-kills kills: real trainings with batch norm, dropout, Adam and checkpoints, on one journal. In a process of its
-// own it prints a line when its first trial trains and one at the end; TRUST_OPTIONS holds a StudyTask as JSON.
+// own it prints a line when its first trial trains, one when the first checkpoint of an attempt is there, and one at the end; TRUST_OPTIONS holds a StudyTask as JSON.
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,8 @@ export interface StudyTask {
 /** What an attempt did: where it began, beside what lay in its folder, and what it ended with. */
 export type Note = { readonly trial: number; readonly attempt: number } & (
   | { readonly first: number; readonly newest: number }
+  /** The first checkpoint of its own that was seen. */
+  | { readonly kept: number }
   | { readonly weights: string }
 );
 
@@ -67,7 +69,14 @@ export function studyOf(task: StudyTask, note: (note: Note) => void): StudyOptio
         },
         ...checkpoints,
       });
-      for await (const epoch of run) trial.report(epoch.devLoss);
+      let kept = false;
+      for await (const epoch of run) {
+        trial.report(epoch.devLoss);
+        const step = kept ? 0 : newestIn(checkpoints.checkpoint?.dir);
+        if (step <= newest) continue;
+        note({ trial: number, attempt, kept: step });
+        kept = true;
+      }
       const { best } = await run;
       const hash = createHash("sha256");
       for (const parameter of model.parameters()) hash.update(new Uint8Array(parameter.data("f32").buffer));
@@ -87,7 +96,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await study(
     studyOf(task, (note) => {
       appendFileSync(notes, `\n${JSON.stringify(note)}`);
-      if (!begun) process.stdout.write("begun\n");
+      if ("kept" in note) process.stdout.write("kept\n");
+      else if (!begun) process.stdout.write("begun\n");
       begun = true;
     }),
   );
