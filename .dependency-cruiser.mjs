@@ -34,7 +34,7 @@ const publicParts = [
   // What pictures show: averages, schedules, the history of a run, a model.
   "^src/(stats|model)\\.ts$",
   "^src/optim/(schedules|landscapes)\\.ts$",
-  "^src/train/(history|report|run)\\.ts$",
+  "^src/train/(checkpoint-options|history|report|run)\\.ts$",
   "^src/check/(health|learning-rate)\\.ts$",
 ];
 

@@ -23,6 +23,7 @@ import { executor } from "./run/backend.ts";
 import { checkShape, type Shape, show } from "./shape.ts";
 import { asTensor, fromArray, scalar, type Tensor, type TensorLike, type Variable, variableOn } from "./tensor.ts";
 import { currentTrace, supplied } from "./trace.ts";
+import { probeOfStart, trainingSpec } from "./train/beginning.ts";
 import { Evaluator } from "./train/evaluator.ts";
 import type { Epoch, MetricRecord } from "./train/history.ts";
 import { RunLog } from "./train/log.ts";
@@ -34,7 +35,7 @@ import type { Recorder } from "./train/recorder.ts";
 import { type Cue, type Run, RunControl, RunHandle } from "./train/run.ts";
 import { settingsOf } from "./train/settings.ts";
 import { tableOf } from "./train/table.ts";
-import { probeOfStart, Trainer, trainingSpec } from "./train/trainer.ts";
+import { Trainer } from "./train/trainer.ts";
 import { tuningOf } from "./train/tuning.ts";
 
 export interface Evaluation {

@@ -1,6 +1,6 @@
 // Every example of the API runs as written (test/api/), with types that need no casts (`npm run check` compiles them),
 // and what the README and the guide show is what runs here.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -93,14 +93,18 @@ describe("the examples of the API", () => {
     expect(again.trials).toEqual(result.trials);
   });
 
-  it("the smaller pieces of the page about searching", { timeout: 60_000 }, async () => {
-    const { asked, best, found, grid, halved, tuned, verdict } = await import("./api/search-more.ts");
+  it("the smaller pieces of the page about searching", { timeout: 300_000 }, async () => {
+    const { asked, best, found, grid, halved, kept, known, tuned, verdict } = await import("./api/search-more.ts");
     expectTypeOf(best.params.units).toEqualTypeOf<readonly number[]>();
     expectTypeOf(best.params.data.batchSize).toEqualTypeOf<32 | 64>();
     expect(best.params.units).toHaveLength(1);
     expect(Object.keys(asked.best.suggested)).toEqual(["layers", "units 1"]);
     expect(Math.abs(found.best.params.x - 2)).toBeLessThan(0.5);
     expect(halved.best.params.learningRate).toBe(2 ** -10);
+    expect(kept.trials.map(({ state, reports }) => [state, reports.length])).toEqual(Array(4).fill(["done", 5]));
+    expect(existsSync("kept.jsonl.trials")).toBe(false);
+    expect(known.trials.slice(0, 2).map(({ params }) => params.learningRate)).toEqual([0.01, 0.1]);
+    expect(known.best.value).toBeLessThan(0.6);
     expect(grid.importance()[0]?.name).toBe("a");
     expect(tuned.importance()[0]?.name).toBe("learningRate");
     expect(verdict).toMatch(/^stale: trial \d+ is now better/);

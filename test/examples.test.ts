@@ -11,7 +11,6 @@ import { learnXor, Scalar } from "../examples/00-micrograd.ts";
 import { searchMany } from "../examples/caviar.ts";
 import { babysit } from "../examples/panda.ts";
 import { learn } from "../examples/regression.ts";
-import { searchDigits } from "../examples/search.ts";
 import { serveWhileTraining } from "../examples/server.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -68,15 +67,6 @@ describe("caviar", () => {
     const [first, second, third] = rounds.map(width) as [number, number, number];
     expect([first > second, second >= third, third > 0]).toEqual([true, true, true]);
     expect(result.best.value).toBeLessThan(0.3);
-  });
-});
-
-describe("search", () => {
-  it("finds a network for digits, each trial with layers of its own", { timeout: 300_000 }, async () => {
-    const { best, trials } = await searchDigits({ trials: 3, epochs: 2 });
-    expect(trials).toHaveLength(3);
-    expect(best.value).toBeLessThan(0.5);
-    expect(best.params.units.length).toBeGreaterThan(0);
   });
 });
 

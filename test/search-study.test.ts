@@ -25,7 +25,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { Ledger } from "../src/search/ledger.ts";
 import { resolve } from "../src/search/space.ts";
 import { drawFor } from "../src/search/strategy.ts";
-import { entriesOf } from "./search-crash.ts";
+import { entriesOf } from "./search-journal.ts";
+import { type StudyTask, studyOf } from "./trust/parts/study.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "minibatch-search-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -228,19 +229,30 @@ describe("the end of a study", () => {
     await expect(study({ ...options, signal: AbortSignal.abort(reason), objective })).rejects.toBe(reason);
   });
 
-  it("by Ctrl-C: the same", { timeout: 60_000 }, async () => {
+  it("by Ctrl-C: the same, and the trial goes on from its checkpoint", { timeout: 120_000 }, async () => {
     const path = file("interrupted.jsonl");
-    const child = fileURLToPath(new URL("./search-child.ts", import.meta.url));
-    const text = await new Promise<string>((done) => {
-      const args = ["--import", "tsx", child, path, "1", "300", "20"];
-      const process_ = execFile(process.execPath, args, (_, out, errors) => done(out + errors));
-      process_.stdout?.once("data", () => setTimeout(() => process_.kill("SIGINT"), 300));
-    });
-    expect(text).toMatch(/study: interrupted \(SIGINT\); everything is recorded, and the same call goes on from here/);
-    const entries = entriesOf(path);
-    expect(entries.at(-1)?.event).toBe("release");
-    const begun = entries.filter(({ event }) => event === "start").length;
-    expect(entries.filter(({ event }) => event === "end")).toHaveLength(begun - 1);
+    const child = fileURLToPath(new URL("./trust/parts/study.ts", import.meta.url));
+    const task: StudyTask = { journal: path, seed: 3, trials: 200, parallel: 2, strategy: "random", prune: "none", every: 1 };
+    let begun = 0;
+    for (let interrupts = 1; interrupts <= 2; interrupts++) {
+      const text = await new Promise<string>((done) => {
+        const env = { ...process.env, TRUST_OPTIONS: JSON.stringify(task) };
+        const process_ = execFile(process.execPath, ["--import", "tsx", child], { env }, (_, out, errors) => done(out + errors));
+        process_.stdout?.once("data", () => process_.kill("SIGINT"));
+      });
+      expect(text).toMatch(/study: interrupted \(SIGINT\); everything is recorded, and the same call goes on from here/);
+      const entries = entriesOf(path);
+      const count = (event: string) => entries.filter((entry) => entry.event === event).length;
+      // All that began has ended or was let go of.
+      expect(count("start") + count("resume")).toBe(count("end") + count("release"));
+      expect(count("release")).toBeGreaterThan(0);
+      begun = count("start");
+    }
+    const { trials } = await study(studyOf({ ...task, trials: begun }, () => undefined));
+    const { journal: _, ...alone } = { ...task, trials: begun };
+    const undisturbed = await study(studyOf(alone, () => undefined));
+    expect(trials.map(({ attempts, ...trial }) => trial)).toEqual(undisturbed.trials.map(({ attempts, ...trial }) => trial));
+    expect(Math.max(...trials.map(({ attempts }) => attempts))).toBeGreaterThan(1);
   });
 });
 

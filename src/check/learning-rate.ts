@@ -7,10 +7,10 @@ import { Network } from "../nn/network.ts";
 import { Weights } from "../nn/weights.ts";
 import { permutation } from "../random.ts";
 import { exponentiallyWeightedAverage } from "../stats.ts";
+import { trainingSpec } from "../train/beginning.ts";
 import { checkFitOptions, type FitOptions } from "../train/options.ts";
 import { Stepper } from "../train/stepper.ts";
 import { tableOf } from "../train/table.ts";
-import { trainingSpec } from "../train/trainer.ts";
 import { tuningOf } from "../train/tuning.ts";
 
 /** The options of `fit` that a step depends on, and the rates to try. The optimizer's own learning rate is not used. */

@@ -98,6 +98,17 @@ export class CheckpointFolder {
     await this.#removeOld(keep).catch(() => undefined);
   }
 
+  /** Removes all checkpoints, the oldest first: what a crash leaves is never older than what was there. */
+  async clear(): Promise<void> {
+    try {
+      for (const name of (await this.names()).reverse()) await this.#fs.unlink(this.#path.join(this.dir, name));
+    } catch (cause) {
+      throw fileError("checkpoint", this.dir, cause);
+    }
+    this.#known.clear();
+    this.#damaged.clear();
+  }
+
   /** Makes the folder, its name durable in those above it, and clears away what a killed run left half written. */
   async #make(): Promise<void> {
     if (this.#made) return;

@@ -22,11 +22,12 @@ export {
   oneOf,
   type Parameter,
   type Params,
+  type SomeParams,
   type Space,
   uniform,
 } from "./space.ts";
 export { type Entry, memoryStorage, type Owner, type Storage } from "./storage.ts";
 export type { Asking, Direction, Past, Proposal, Strategy } from "./strategy.ts";
-export { type StudyOptions, study } from "./study.ts";
+export { type StudyOptions, type StudySoFar, study } from "./study.ts";
 export { type TpeOptions, tpe } from "./tpe.ts";
-export { type AskedTrial, type Trial, TrialPruned } from "./trial.ts";
+export { type AskedTrial, type Trial, type TrialCheckpoints, TrialPruned } from "./trial.ts";

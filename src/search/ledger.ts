@@ -190,6 +190,8 @@ export class Ledger {
       kept.suggested.set(entry.name, entry.value);
       kept.dimensions.set(entry.name, entry.dimension);
     } else if (entry.event === "report") {
+      // In the order of the log: the last one is the last that was told.
+      kept.reports.delete(entry.step);
       kept.reports.set(entry.step, entry.value);
     } else if (entry.event === "release") {
       kept.released = true;

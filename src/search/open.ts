@@ -5,13 +5,15 @@ import type { Json } from "../nn/layer.ts";
 import { checkSeed } from "../random.ts";
 import { backend } from "../run/backend.ts";
 import { notFinite } from "./attempt.ts";
+import { clearCheckpoints, sweepCheckpoints } from "./folder.ts";
+import { checkInitial } from "./initial.ts";
 import { journal } from "./journal.ts";
 import { type Kept, Ledger, version } from "./ledger.ts";
 import { alive, closeOwner, openOwner } from "./owner.ts";
 import { checkPruner, type Pruner } from "./pruners.ts";
 import { recordOf, type TrialRecord } from "./record.ts";
 import { resultOf, type StudyResult } from "./result.ts";
-import { checkSpace, describeSpace, type Parameter, type Params, resolve, type Space } from "./space.ts";
+import { checkSpace, describeSpace, type Parameter, type Params, resolve, type SomeParams, type Space } from "./space.ts";
 import { type Entry, memoryStorage, type Owner, type Storage } from "./storage.ts";
 import { type Asking, type Direction, drawFor, type Proposal, type Strategy, trialSeed } from "./strategy.ts";
 import { type AskedTrial, LiveTrial, TrialPruned } from "./trial.ts";
@@ -20,6 +22,11 @@ export interface OpenOptions<S extends Space> {
   /** What is searched. It may be left out when the objective asks for everything by `trial.suggest`. */
   space?: S | undefined;
   strategy: Strategy;
+  /**
+   * Values known to be good, which the first trials have, before any that the strategy proposes; what is left out is drawn at random. They count among
+   * the strategy's trials, and it learns from them; a grid comes whole behind them. Of a study that is gone on with only trials not yet begun are concerned.
+   */
+  initial?: readonly SomeParams<S>[] | undefined;
   /** "minimize" by default. */
   direction?: Direction | undefined;
   /** A journal's path (made if it is not there, gone on with if it is), or a storage of one's own; by default nothing is kept. */
@@ -45,7 +52,7 @@ export interface Study<S extends Space> {
   close(): Promise<void>;
 }
 
-export const openKeys = ["space", "strategy", "direction", "storage", "seed", "prune", "signal"];
+export const openKeys = ["space", "strategy", "initial", "direction", "storage", "seed", "prune", "signal"];
 
 /** An owner that cannot be looked up has let go of its trials after two minutes of silence; while it lives it is heard four times in them. */
 const silence = 120_000;
@@ -92,6 +99,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
   readonly seed: number;
   readonly #space: S;
   readonly #strategy: Strategy;
+  readonly #initial: readonly Proposal[];
   readonly #pruner: Pruner | undefined;
   readonly #storage: Storage;
   readonly #ledger: Ledger;
@@ -120,6 +128,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
     checkSignal(signal);
     this.#space = options.space ?? ({} as S);
     this.#strategy = checkStrategy(options.strategy);
+    this.#initial = checkInitial(options.initial, this.#space);
     this.#pruner = checkPruner(options.prune);
     this.direction = direction;
     this.seed = checkSeed("study", options.seed ?? 0);
@@ -143,9 +152,21 @@ export class OpenStudy<S extends Space> implements Study<S> {
       await this.close();
       throw error;
     }
+    const { folder } = this.#storage;
+    if (folder !== undefined) sweepCheckpoints(folder, (number) => this.#hasEnded(number));
     this.#timer = setInterval(() => this.#beat(), heartbeat);
     this.#timer.unref();
     return this;
+  }
+
+  /** How many trials have ended, as far as the log was read. */
+  ended(): number {
+    return this.#ledger.trials.filter(({ state }) => state !== "running").length;
+  }
+
+  #hasEnded(number: number): boolean {
+    const kept = this.#ledger.trials[number - 1];
+    return kept !== undefined && kept.state !== "running";
   }
 
   #checkHeader(): void {
@@ -206,6 +227,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
   #asking(ledger: Ledger, number: number): Asking {
     return {
       number,
+      given: this.#initial.length,
       seed: this.seed,
       direction: this.direction,
       space: this.#space,
@@ -228,6 +250,8 @@ export class OpenStudy<S extends Space> implements Study<S> {
   }
 
   #next(asking: Asking): Proposal | "wait" | undefined {
+    const initial = this.#initial[asking.number - 1];
+    if (initial) return initial;
     const next = this.#strategy.next(asking);
     if (next === undefined || next === "wait") return next;
     const { params } = next ?? {};
@@ -275,7 +299,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
         event: "start",
         trial: number,
         owner: this.#owner.id,
-        by: String(this.#strategy.kind),
+        by: number <= this.#initial.length ? "initial" : String(this.#strategy.kind),
         params: recorded,
         ...(note !== undefined && { note }),
         seen,
@@ -358,7 +382,10 @@ export class OpenStudy<S extends Space> implements Study<S> {
     await this.#append([entry], true);
     this.#live.delete(number);
     await this.#refresh();
-    return this.#ledger.trials[number - 1]?.lease === lease;
+    const counts = this.#ledger.trials[number - 1]?.lease === lease;
+    const { folder } = this.#storage;
+    if (counts && folder !== undefined) clearCheckpoints(folder, number);
+    return counts;
   }
 
   /** Lets go of a trial without an end. */
@@ -393,6 +420,14 @@ export class OpenStudy<S extends Space> implements Study<S> {
   /** Trials that have ended, as far as the log was read. */
   records(): TrialRecord<S>[] {
     return this.#ledger.trials.filter((kept) => kept.state !== "running").map((kept) => this.record(kept.number));
+  }
+
+  /** The best trial that is done so far, the earlier of equal ones. */
+  best(): TrialRecord<S> | undefined {
+    const sign = this.direction === "minimize" ? 1 : -1;
+    let best: Kept | undefined;
+    for (const kept of this.#ledger.trials) if (kept.state === "done" && (!best || sign * (kept.value - best.value) < 0)) best = kept;
+    return best && this.record(best.number);
   }
 
   record(number: number): TrialRecord<S> {

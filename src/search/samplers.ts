@@ -75,10 +75,12 @@ export function gridSearch(options: { points: number | (Readonly<Record<string, 
   };
   return {
     kind: "grid search",
-    next: ({ number, space }) => {
+    next: ({ number, given = 0, space }) => {
       const grid = gridOf(space);
-      while (grid.found.length < number && grid.digits) extend(space, grid);
-      const values = grid.found[number - 1];
+      // A grid is tried as a whole, whatever was tried before it.
+      const own = number - given;
+      while (grid.found.length < own && grid.digits) extend(space, grid);
+      const values = grid.found[own - 1];
       if (!values) return undefined;
       return {
         params: (name) => {

@@ -21,6 +21,13 @@ export type Params<S extends Space> = {
   readonly [K in keyof S]: S[K] extends Dimension<infer T> ? T : S[K] extends Space ? Params<S[K]> : never;
 };
 
+/** Some of the values of a space, in the form in which the objective gets them; any values where the objective asks for everything. */
+export type SomeParams<S extends Space> = string extends keyof S
+  ? Readonly<Record<string, unknown>>
+  : [keyof S] extends [never]
+    ? Readonly<Record<string, unknown>>
+    : { readonly [K in keyof S]?: (S[K] extends Dimension<infer T> ? T : S[K] extends Space ? SomeParams<S[K]> : never) | undefined };
+
 /** A dimension with one value, and the scale on which strategies see it. */
 export interface Parameter<out T = unknown> extends Dimension<T> {
   /** Number of different values; Infinity where the scale is continuous. */

@@ -27,6 +27,8 @@ export interface Past {
 export interface Asking {
   /** Of the trial to be proposed, from 1. */
   readonly number: number;
+  /** How many of the first trials were given by the user; none of a strategy's. */
+  readonly given?: number | undefined;
   readonly seed: number;
   readonly direction: Direction;
   readonly space: Space;

@@ -8,13 +8,25 @@ import type { TrialRecord } from "./record.ts";
 import type { StudyResult } from "./result.ts";
 import type { Space } from "./space.ts";
 
+/** What a study that runs has found. */
+export interface StudySoFar<S extends Space> {
+  /** Of all processes that work on it; undefined while no trial is done. */
+  readonly best: TrialRecord<S> | undefined;
+  /** How many trials have ended. */
+  readonly trials: number;
+  /** Begins no further trial; those that run are finished, and the study resolves with what there is. */
+  stop(): void;
+}
+
 export interface StudyOptions<S extends Space> extends OpenOptions<S> {
   /** What is to be made small (or great): trains with these values, returns the value. */
   objective: Objective<S>;
   /** Trials at once, in this process; they share the cores. 1 by default. */
   parallel?: number | undefined;
-  /** Told of every trial that this process has ended, in the order of their ends. */
-  onTrial?: ((trial: TrialRecord<S>) => void) | undefined;
+  /** Told of every trial that this process has ended, in the order of their ends, with what was found so far. It may stop the study. */
+  onTrial?: ((trial: TrialRecord<S>, soFar: StudySoFar<S>) => void) | undefined;
+  /** Seconds after which no further trial begins; those that run are finished. The same call goes on with another timeout. */
+  timeout?: number | undefined;
   /** Ends the study: trials that run are let go of, everything is recorded, and the study rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -31,7 +43,8 @@ function interrupted(kept: boolean): MinibatchError {
 /**
  * Runs trials until the strategy has no more, and resolves to what was found. A trial that throws, or whose value is not finite,
  * is recorded as failed and the study goes on; it rejects when no trial succeeds. With a journal, the same call goes on where it stopped:
- * finished trials are not repeated, unfinished ones begin again with their values and seed. Ctrl-C ends it in good order, a second one at once.
+ * finished trials are not repeated, unfinished ones go on with their values and seed, from their checkpoints where the objective's `fit` has
+ * `...trial.checkpoints()`. Ctrl-C ends it in good order, a second one at once.
  *
  * ```ts
  * const { best } = await study({
@@ -42,14 +55,16 @@ function interrupted(kept: boolean): MinibatchError {
  * ```
  */
 export async function study<const S extends Space = Record<never, never>>(options: StudyOptions<S>): Promise<StudyResult<S>> {
-  checkOptions("study", options, [...openKeys, "objective", "parallel", "onTrial"]);
+  checkOptions("study", options, [...openKeys, "objective", "parallel", "onTrial", "timeout"]);
   if (options === undefined)
     throw new MinibatchError("study: options must be an object with at least strategy and objective, got undefined");
-  const { objective, onTrial, ...rest } = options;
+  const { objective, onTrial, timeout, ...rest } = options;
   if (typeof objective !== "function") throw new MinibatchError(`study: objective must be a function, got ${describe(objective)}`);
   if (onTrial !== undefined && typeof onTrial !== "function")
     throw new MinibatchError(`study: onTrial must be a function, got ${describe(onTrial)}`);
   const parallel = checkNumber("study", "parallel", options.parallel ?? 1, { whole: true, min: 1, max: 256 });
+  const last =
+    timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + 1000 * checkNumber("study", "timeout", timeout, { above: 0 });
   checkSignal(options.signal);
   const end = new AbortController();
   const open = new OpenStudy<S>({ ...rest, signal: options.signal ? AbortSignal.any([options.signal, end.signal]) : end.signal });
@@ -58,7 +73,7 @@ export async function study<const S extends Space = Record<never, never>>(option
   try {
     options.signal?.throwIfAborted();
     await open.open();
-    await new Loop(open, objective, onTrial, end).run(shares(backend().threads, parallel), options.signal);
+    await new Loop({ open, objective, onTrial, end, last }).run(shares(backend().threads, parallel), options.signal);
     return await open.result();
   } finally {
     process.removeListener("SIGINT", interrupt);
@@ -66,19 +81,30 @@ export async function study<const S extends Space = Record<never, never>>(option
   }
 }
 
+interface LoopParts<S extends Space> {
+  readonly open: OpenStudy<S>;
+  readonly objective: Objective<S>;
+  readonly onTrial: StudyOptions<S>["onTrial"];
+  readonly end: AbortController;
+  /** When no further trial begins, by the clock of `performance`. */
+  readonly last: number;
+}
+
 class Loop<S extends Space> {
   readonly #open: OpenStudy<S>;
   readonly #objective: Objective<S>;
-  readonly #onTrial: ((trial: TrialRecord<S>) => void) | undefined;
+  readonly #onTrial: StudyOptions<S>["onTrial"];
   readonly #end: AbortController;
+  #last: number;
   /** Called when a trial of this process has ended, or none must be waited for any more. */
   #wake: (() => void)[] = [];
 
-  constructor(open: OpenStudy<S>, objective: Objective<S>, onTrial: ((trial: TrialRecord<S>) => void) | undefined, end: AbortController) {
+  constructor({ open, objective, onTrial, end, last }: LoopParts<S>) {
     this.#open = open;
     this.#objective = objective;
     this.#onTrial = onTrial;
     this.#end = end;
+    this.#last = last;
   }
 
   async run(places: readonly number[], outer: AbortSignal | undefined): Promise<void> {
@@ -117,8 +143,18 @@ class Loop<S extends Space> {
     clearTimeout(timer);
   }
 
+  #tell(number: number): void {
+    this.#onTrial?.(this.#open.record(number), {
+      best: this.#open.best(),
+      trials: this.#open.ended(),
+      stop: () => {
+        this.#last = Number.NEGATIVE_INFINITY;
+      },
+    });
+  }
+
   async #place(threads: number, stopped: () => boolean): Promise<void> {
-    while (!stopped()) {
+    while (!stopped() && performance.now() < this.#last) {
       const trial = await this.#open.claim(threads);
       if (trial === undefined) return;
       if (trial === "wait" || trial === "last") {
@@ -130,7 +166,7 @@ class Loop<S extends Space> {
       const outcome = await attempt(this.#objective, trial);
       try {
         if (outcome === undefined) await this.#open.release(trial);
-        else if (await this.#open.end(trial, outcome)) this.#onTrial?.(this.#open.record(trial.number));
+        else if (await this.#open.end(trial, outcome)) this.#tell(trial.number);
         else console.error(`minibatch: trial ${trial.number} was taken over by another process, whose end counts`);
       } finally {
         this.#changed();

@@ -3,8 +3,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkNumber, describe, MinibatchError } from "../errors.ts";
+import { checkNumber, checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
+import type { CheckpointOptions, Every, ResumeOptions } from "../train/checkpoint-options.ts";
+import { checkpointFolder, trialFolder } from "./folder.ts";
 import type { Kept } from "./ledger.ts";
 import { checkDimension, type Dimension, type Parameter, type Params, resolveDimension, type Space } from "./space.ts";
 import type { Entry } from "./storage.ts";
@@ -15,6 +17,15 @@ export class TrialPruned extends Error {
     super(`trial ${number} was pruned at step ${step}: others were better by then`);
     this.name = "TrialPruned";
   }
+}
+
+export interface TrialCheckpoints {
+  /** What the checkpoints of this run are called: needed where one objective makes several runs, such as folds. "fit" by default. */
+  name?: string | undefined;
+  /** As in `fit`: 1 by default, after every epoch. */
+  every?: Every | undefined;
+  /** As in `fit`. */
+  keep?: number | undefined;
 }
 
 export interface Trial {
@@ -34,9 +45,20 @@ export interface Trial {
   readonly reports: readonly number[];
   /**
    * Tells how the trial does after one more step (an epoch), or after step `step` (from 1). Throws TrialPruned when it is not worth going
-   * on, the signal's reason when the study ends, and an error when the value is not finite; each ends a loop over a run.
+   * on, the signal's reason when the study ends, and an error when the value is not finite; each ends a loop over a run. What an earlier attempt has
+   * reported of a step stays as it was, and so does what was decided then.
    */
   report(value: number, step?: number): void;
+  /**
+   * Options of `fit` with which the run of a trial whose process died goes on from its last checkpoint, bit for bit, when the study goes on. Its loop gets
+   * the earlier epochs too, so reports line up. The checkpoints lie beside the journal and go when the trial has ended; where no journal
+   * keeps the study there are none.
+   *
+   * ```ts
+   * const run = model.fit(train, { dev, loss, optimizer, epochs: 30, seed: trial.seed, ...trial.checkpoints() });
+   * ```
+   */
+  checkpoints(options?: TrialCheckpoints): { checkpoint?: CheckpointOptions; resume?: ResumeOptions };
   /**
    * A parameter that the space does not name, for what depends on other values: `trial.suggest("units 2", logInteger(16, 256))`.
    * The same name gives the same value within a trial.
@@ -73,9 +95,14 @@ export class LiveTrial<S extends Space> implements AskedTrial<S> {
   readonly attempt: number;
   readonly #parts: TrialParts<S>;
   readonly #reports: Map<number, number>;
+  /** Steps that earlier attempts have reported and this one has not come to yet. */
+  readonly #ahead: Set<number>;
+  /** The last of them: whether the trial may go on from there was perhaps not decided any more. */
+  readonly #undecided: number | undefined;
   readonly #recorded: Map<string, Json>;
   /** What this attempt has asked for. */
   readonly #suggested = new Map<string, unknown>();
+  readonly #runs = new Set<string>();
   #step = 0;
   #dir: string | undefined;
   #over = false;
@@ -92,6 +119,8 @@ export class LiveTrial<S extends Space> implements AskedTrial<S> {
     this.threads = threads;
     this.signal = signal;
     this.#reports = new Map(kept.reports);
+    this.#ahead = new Set(kept.reports.keys());
+    this.#undecided = [...kept.reports.keys()].at(-1);
     this.#recorded = new Map(kept.recorded);
   }
 
@@ -102,7 +131,7 @@ export class LiveTrial<S extends Space> implements AskedTrial<S> {
   get dir(): string {
     if (this.#dir === undefined) {
       const { folder } = this.#parts;
-      this.#dir = folder === undefined ? mkdtempSync(join(tmpdir(), "minibatch-trial-")) : join(folder, String(this.number));
+      this.#dir = folder === undefined ? mkdtempSync(join(tmpdir(), "minibatch-trial-")) : trialFolder(folder, this.number);
       mkdirSync(this.#dir, { recursive: true });
     }
     return this.#dir;
@@ -122,11 +151,34 @@ export class LiveTrial<S extends Space> implements AskedTrial<S> {
       throw this.verdict;
     }
     this.#step = at;
-    this.#reports.set(at, value);
-    this.#parts.write({ time: Date.now(), event: "report", trial: this.number, lease: this.attempt, step: at, value });
+    const again = this.#ahead.delete(at);
+    if (again && at !== this.#undecided) return;
+    if (!again) {
+      this.#reports.set(at, value);
+      this.#parts.write({ time: Date.now(), event: "report", trial: this.number, lease: this.attempt, step: at, value });
+    }
     if (!this.#parts.prune(at, this.#reports)) return;
     this.verdict = new TrialPruned(this.number, at);
     throw this.verdict;
+  }
+
+  checkpoints(options: TrialCheckpoints = {}): { checkpoint?: CheckpointOptions; resume?: ResumeOptions } {
+    this.#goOn("checkpoints");
+    checkOptions("checkpoints", options, ["name", "every", "keep"]);
+    const { name = "fit", every, keep } = options;
+    if (typeof name !== "string" || !/^[\w-][\w .-]*$/.test(name))
+      throw new MinibatchError(
+        `checkpoints: name must be a text of letters, digits, spaces and any of _-. that a folder may have, got ${describe(name)}`,
+      );
+    if (this.#runs.has(name))
+      throw new MinibatchError(
+        `checkpoints: each run of a trial needs its own, got ${describe(name)} twice (trial ${this.number}); trial.checkpoints({ name: "fold 2" }) gives them a name`,
+      );
+    this.#runs.add(name);
+    const { folder } = this.#parts;
+    if (folder === undefined) return {};
+    const dir = checkpointFolder(folder, this.number, name);
+    return { checkpoint: { dir, every, keep }, resume: { dir, replay: true, onMismatch: "restart" } };
   }
 
   suggest<T>(name: string, dimension: Dimension<T>): T {

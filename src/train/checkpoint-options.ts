@@ -42,11 +42,18 @@ export interface ResumeOptions {
   dir: string;
   /** What may differ from the run that wrote them; the result is no longer that of an undisturbed run. */
   accept?: readonly Acceptable[] | undefined;
+  /**
+   * Loops and onEpoch get the epochs of the processes before this one too, then those that it makes. They may look and stop; what they set,
+   * marked or reverted then is in the checkpoint and is not done again. False by default.
+   */
+  replay?: boolean | undefined;
+  /** When the checkpoints are of another run, or damaged: "refuse" (default) rejects, "restart" says so, removes them and begins again. */
+  onMismatch?: "refuse" | "restart" | undefined;
 }
 
 export interface CheckpointSettings {
   readonly write: { readonly every: Every; readonly keep: number; readonly onError: "continue" | "stop" } | undefined;
-  readonly resume: { readonly accept: readonly Acceptable[] } | undefined;
+  readonly resume: { readonly accept: readonly Acceptable[]; readonly replay: boolean; readonly restart: boolean } | undefined;
   readonly dir: string;
 }
 
@@ -85,9 +92,12 @@ export function checkCheckpoints(checkpoint: unknown, resume: unknown): Checkpoi
   }
   if (resume === undefined) return dir === undefined ? undefined : { write, resume: undefined, dir };
   const given = typeof resume === "object" && resume !== null ? (resume as ResumeOptions) : { dir: resume };
-  if (typeof resume === "object") checkOptions("fit: resume", resume, ["dir", "accept"]);
+  if (typeof resume === "object") checkOptions("fit: resume", resume, ["dir", "accept", "replay", "onMismatch"]);
   const from = checkFolder(typeof resume === "object" ? "resume.dir" : "resume", given.dir);
-  const accept = (given as ResumeOptions).accept ?? [];
+  const { accept = [], replay = false, onMismatch = "refuse" } = given as ResumeOptions;
+  if (typeof replay !== "boolean") throw new MinibatchError(`fit: resume.replay must be true or false, got ${describe(replay)}`);
+  if (onMismatch !== "refuse" && onMismatch !== "restart")
+    throw new MinibatchError(`fit: resume.onMismatch must be "refuse" or "restart", got ${describe(onMismatch)}`);
   if (!Array.isArray(accept)) throw new MinibatchError(`fit: resume.accept must be a list of names, got ${describe(accept)}`);
   for (const name of accept)
     if (!acceptable.includes(name)) throw new MinibatchError(`fit: resume.accept may have ${acceptable.join(", ")}, got ${describe(name)}`);
@@ -96,5 +106,5 @@ export function checkCheckpoints(checkpoint: unknown, resume: unknown): Checkpoi
       `fit: checkpoint.dir and resume must be the same folder, got ${describe(dir)} and ${describe(from)}; copy the folder to go on from it elsewhere`,
     );
   }
-  return { write, resume: { accept }, dir: dir ?? from };
+  return { write, resume: { accept, replay, restart: onMismatch === "restart" }, dir: dir ?? from };
 }

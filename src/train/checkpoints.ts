@@ -50,11 +50,24 @@ export class Checkpoints {
         );
       return undefined;
     }
+    await opening.identity;
+    try {
+      return await this.#found(opening, resume.accept);
+    } catch (error) {
+      // A disk that cannot be read is no other run.
+      if (!resume.restart || !(error instanceof MinibatchError) || codeOf(error.cause) !== undefined) throw error;
+      console.error(`minibatch: ${error.message.replace(/; (resume: \{ dir|an empty folder starts fresh).*$/, "")}; the run begins again`);
+      if (write) await this.#folder.clear();
+      return undefined;
+    }
+  }
+
+  async #found(opening: Opening, accept: readonly Acceptable[]): Promise<Standing | undefined> {
     const found = await this.#folder.newest();
     if (!found) return undefined;
     for (const { name, reason } of found.damaged)
       console.error(`minibatch: resume: ${name} is damaged (${reason}); an older checkpoint is used (${this.#folder.dir})`);
-    const standing = await this.#accepted(found, opening, resume.accept);
+    const standing = await this.#accepted(found, opening, accept);
     this.#last = keyOf(standing);
     this.#lastStep = standing.step;
     return standing;

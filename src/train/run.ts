@@ -118,7 +118,7 @@ export class RunControl<E> {
   readonly script: Cue[] = [];
   paused = false;
   stopping = false;
-  /** Epochs of the run that this one goes on with: loops begin behind them. */
+  /** Epochs of the run that this one goes on with, where loops begin behind them. */
   #resumed = 0;
   /** What a report is made of; set by fit. */
   facts: (() => RunFacts) | undefined;
@@ -189,12 +189,15 @@ export class RunControl<E> {
     }
   }
 
-  /** What a run before this one, of which it is the continuation, has left behind. */
-  restore(epochs: readonly E[], interventions: readonly Intervention[]): void {
+  /** What a run before this one, of which it is the continuation, has left behind; with `replay` loops get its epochs too. */
+  restore(epochs: readonly E[], interventions: readonly Intervention[], replay: boolean): void {
     this.epochs.push(...epochs);
     this.interventions.unshift(...interventions);
-    this.#resumed = epochs.length;
-    for (const reader of this.#readers) reader.next = epochs.length;
+    this.#resumed = replay ? 0 : epochs.length;
+    for (const reader of this.#readers) {
+      reader.next = this.#resumed;
+      this.#serve(reader);
+    }
   }
 
   /** A finished epoch goes to every reader that waits for it. */

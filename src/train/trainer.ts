@@ -10,13 +10,14 @@ import { rateAt } from "../optim/schedules.ts";
 import { permutation } from "../random.ts";
 import { executor } from "../run/backend.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
+import { type Beginning, rowsToLookAt } from "./beginning.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
 import { identify } from "./identity.ts";
 import { type Kept, type Mark, Marks } from "./marks.ts";
 import type { Settings } from "./options.ts";
-import { Probe } from "./probe.ts";
+import type { Probe } from "./probe.ts";
 import type { TrainingSpec } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import type { Recorder } from "./recorder.ts";
@@ -28,22 +29,15 @@ import { type Change, changeAsJson, changed, type Subject, specOf, type Tuning, 
 
 /** How long a chunk of steps should take: short enough that pause, stop and set take effect soon. */
 const chunkMilliseconds = 30;
-/** A look at a run needs so many rows of its last batch: enough for norms to two digits, and quick. */
-const rowsToLookAt = 256;
 /** So long may a run that is not finite any more go over its last epoch again, to find the step and the layer where it began. */
 const traceMilliseconds = 5000;
 
-export interface TrainerParts {
+export interface TrainerParts extends Beginning {
   readonly network: Network;
   readonly structure: Structure;
-  readonly spec: TrainingSpec;
-  /** Where training starts; not written to. */
-  readonly start: Weights;
-  readonly table: Table;
   readonly devTable: Table | undefined;
   /** Labels of dev as the user gave them, for metrics. */
   readonly devLabels: Tensor | undefined;
-  readonly settings: Settings;
   readonly control: RunControl<Epoch>;
   readonly probe: Probe;
   readonly progress: Progress;
@@ -52,29 +46,6 @@ export interface TrainerParts {
   /** Called with the weights at the end of every epoch and of the run: what predict sees from then on. */
   publish(weights: Weights, tuning: Tuning): void;
   handle(): Run<Epoch>;
-}
-
-/** What all training steps of a run have in common when it begins. */
-export function trainingSpec(network: Network, structure: Structure, table: Table, settings: Settings): TrainingSpec {
-  const { loss, recipe, augment, metrics } = settings;
-  const tuned = { regularizer: undefined, clipNorm: undefined, clipValue: undefined, keep: [] };
-  const spec = { network, structure, data: table.types, loss, rule: recipe.rule, augment, metrics, ...tuned };
-  return specOf(spec, recipe, tuningOf(network, settings));
-}
-
-/** Looks at a run that has not begun yet: at its first rows in the order of the data set. */
-export function probeOfStart({ spec, table, settings, start }: Pick<TrainerParts, "spec" | "table" | "settings" | "start">): Probe {
-  return new Probe(
-    { spec, table, seed: settings.seed, batchSize: settings.batchSize },
-    {
-      weights: start,
-      slots: undefined,
-      rows: Int32Array.from({ length: Math.min(settings.batchSize, rowsToLookAt) }, (_, i) => i),
-      learningRate: () => rateAt(settings.recipe.learningRate, { step: 1, epoch: 1 }),
-      step: 0,
-      updates: 0,
-    },
-  );
 }
 
 /** A change that waits for the next epoch, and who waits for it. */
@@ -108,6 +79,8 @@ export class Trainer implements Steered {
   #traceable = true;
   /** A revert was asked for since the last epoch ended. */
   #reverted = false;
+  /** Epochs that processes before this one have made are shown: what was changed in them has been changed. */
+  #replaying = false;
 
   constructor(parts: TrainerParts) {
     const { network, structure, spec, start, table, devTable, settings } = parts;
@@ -135,6 +108,10 @@ export class Trainer implements Steered {
   }
 
   set(change: Change, told: (applied: Applied | undefined) => void): void {
+    if (this.#replaying) {
+      told(undefined);
+      return;
+    }
     if (waits(change) && this.#place.at > 0) {
       this.#pending.push({ change, told });
       return;
@@ -182,6 +159,8 @@ export class Trainer implements Steered {
   }
 
   mark(name: string): Mark {
+    const again = this.#replaying && this.#marks.list.find((mark) => mark.name === name);
+    if (again) return again;
     const mark = this.#keep(name, false);
     this.#parts.control.record("mark", this.#stepper.step, name);
     return mark;
@@ -194,6 +173,7 @@ export class Trainer implements Steered {
   }
 
   revert(name: string | undefined, keepSettings: boolean): void {
+    if (this.#replaying) return;
     const { control } = this.#parts;
     const back = this.#marks.goBack(name);
     const { weights, slots, updates, tuning } = back.kept;
@@ -231,6 +211,7 @@ export class Trainer implements Steered {
     let because: StoppedBecause = "epochs";
     try {
       await this.#begin();
+      await this.#replay();
       if (this.#outOfPatience()) because = "early stopping";
       while (because === "epochs" && this.#place.epoch <= settings.epochs) {
         await this.#goAhead();
@@ -306,6 +287,21 @@ export class Trainer implements Steered {
     if (outcome && "error" in outcome) throw outcome.error;
   }
 
+  /** Shows what processes before this one have made, where that was asked for, and waits until all have looked at it. */
+  async #replay(): Promise<void> {
+    const { settings, control } = this.#parts;
+    if (!settings.checkpoints?.resume?.replay || !control.epochs.length) return;
+    this.#replaying = true;
+    for (const epoch of [...control.epochs]) {
+      this.#checkSignal();
+      if (control.stopping) break;
+      await this.#callBack(epoch);
+    }
+    await control.wait(this, () => control.released() || control.stopping || settings.signal?.aborted === true);
+    this.#replaying = false;
+    this.#checkSignal();
+  }
+
   /** Goes on where the newest checkpoint stood, if there is one, and opens the record. */
   async #begin(): Promise<void> {
     const { settings, recorder, control } = this.#parts;
@@ -344,7 +340,7 @@ export class Trainer implements Steered {
     for (const change of found.pending) this.#pending.push({ change, told: () => undefined });
     for (const [name, kept] of found.marks) this.#marks.keep(name, kept);
     control.marks = this.#marks.list;
-    control.restore(found.epochs, found.interventions);
+    control.restore(found.epochs, found.interventions, settings.checkpoints?.resume?.replay === true);
     this.#publish(this.#lastFinite);
     const rows = this.#order(found.place.epoch).slice(0, Math.min(this.#tuning.batchSize, rowsToLookAt));
     this.#remember(rows, this.#stepper.weights.copy(), () => this.#lastRate);

@@ -1,5 +1,7 @@
 // The smaller pieces of the page about searching.
+import { adam, crossEntropy, dense, relu, sequential } from "minibatch";
 import { gridSearch, integer, logUniform, study, uniform } from "minibatch/search";
+import { dev, scaler, train } from "./first.ts";
 // --- example
 import { choice, list, logInteger, oneMinusLogUniform, oneOf, randomSearch } from "minibatch/search";
 
@@ -49,6 +51,36 @@ const halving: Strategy = {
 };
 // --- end
 
+// --- example
+const kept = await study({
+  space: { learningRate: logUniform(1e-3, 1e-1) },
+  strategy: randomSearch({ trials: 4 }),
+  storage: "kept.jsonl",
+  objective: async ({ learningRate }, trial) => {
+    const run = sequential([scaler.layer(), dense(32), relu(), dense(10)]).fit(train, {
+      dev, loss: crossEntropy(), optimizer: adam({ learningRate }), epochs: 5, seed: trial.seed,
+      ...trial.checkpoints(),                                      // { every, keep, name }: as in fit, and what the run is called
+    });
+    for await (const epoch of run) trial.report(epoch.devError);
+    return (await run).best.devError;
+  },
+});
+// --- end
+
+// --- example
+const known = await study({
+  space: { learningRate: logUniform(1e-4, 1), hidden: integer(8, 64) },
+  initial: [{ learningRate: 0.01, hidden: 32 }, { learningRate: 0.1 }], // tried first; what is left out is drawn at random
+  strategy: tpe({ trials: 40 }),
+  timeout: 600,                                                    // seconds after which no further trial begins
+  onTrial: (trial, { best, trials, stop }) => {                    // told of every end, with the best so far
+    console.log(`${trials} trials, trial ${trial.number} ${trial.state}, best ${best?.value}`);
+    if (best && best.value < 0.05) stop();                         // good enough: no further trial begins
+  },
+  objective: ({ learningRate, hidden }) => Math.abs(Math.log10(learningRate) + 1.5) + hidden / 1000,
+});
+// --- end
+
 const halved = await study({ space: { learningRate: logUniform(1e-4, 1) }, strategy: halving, objective: (p) => p.learningRate });
 
 // --- example
@@ -91,4 +123,4 @@ const tuned = await study({
 tuned.importance();                                                // whether the order holds for this problem
 // --- end
 
-export { asked, best, found, grid, halved, tuned, verdict };
+export { asked, best, found, grid, halved, kept, known, tuned, verdict };

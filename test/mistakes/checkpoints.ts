@@ -5,6 +5,16 @@ const begin = (more: Record<string, unknown>) => net().fit(train, untyped({ ...o
 
 export const checkpoints: readonly Mistake[] = [
   {
+    what: "a replay that is no yes or no",
+    make: () => begin({ resume: { dir: "a", replay: "all" } }),
+    says: /^fit: resume\.replay must be true or false, got "all"$/,
+  },
+  {
+    what: "another run, dealt with in an unknown way",
+    make: () => begin({ resume: { dir: "a", onMismatch: "fresh" } }),
+    says: /^fit: resume\.onMismatch must be "refuse" or "restart", got "fresh"$/,
+  },
+  {
     what: "a path for checkpoint",
     make: () => begin({ checkpoint: "runs/a" }),
     says: /^fit: checkpoint must be \{ dir, every, keep \}, got "runs\/a"; \{ dir: "runs\/a" \} writes there$/,

@@ -129,6 +129,32 @@ export const search: readonly Mistake[] = [
     make: () => study({ ...options, parallel: 0 }),
     says: /^study: parallel must be a whole number from 1.*, got 0$/,
   },
+  { what: "a timeout of nothing", make: () => study({ ...options, timeout: 0 }), says: /^study: timeout must be .* above 0, got 0$/ },
+  {
+    what: "one initial trial alone",
+    make: () => study(untyped({ ...options, initial: { x: 1 } })),
+    says: /^study: initial must be a list of parameter values, got /,
+  },
+  {
+    what: "an initial trial that is a number",
+    make: () => study(untyped({ ...options, initial: [1] })),
+    says: /^study: initial\[0\] must be an object of values by name, got 1$/,
+  },
+  {
+    what: "an initial value off the scale",
+    make: () => study({ ...options, initial: [{ x: 0.5 }, { x: 2 }] }),
+    says: /^study: initial\[1\]: x must be a value of \{"kind":"uniform".*\}, got 2$/,
+  },
+  {
+    what: "an initial value of no parameter",
+    make: () => study(untyped({ ...options, initial: [{ X: 0.5 }] })),
+    says: /^study: initial\[0\]: the space has no "X"; it has x$/,
+  },
+  {
+    what: "an initial value of another form",
+    make: () => study(untyped({ ...options, space: { units: list(integer(1, 2), integer(1, 9)) }, initial: [{ units: 3 }] })),
+    says: /^study: initial\[0\]: units must have the form that the objective gets, got 3$/,
+  },
   { what: "a seed below 0", make: () => study({ ...options, seed: -1 }), says: /^study: seed must be/ },
   { what: "a signal that is none", make: () => study(untyped({ ...options, signal: {} })), says: /^study: signal must be an AbortSignal/ },
   {
