@@ -2,6 +2,7 @@
 // own it prints a line when its first trial trains, one when the first checkpoint of an attempt is there, and one at the end; TRUST_OPTIONS holds a StudyTask as JSON.
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { adam, batchNorm, crossEntropy, dense, dropout, relu, sequential } from "minibatch";
 import { breastCancer, split, standardize } from "minibatch/data";
@@ -53,7 +54,9 @@ export function studyOf(task: StudyTask, note: (note: Note) => void): StudyOptio
       const { number, attempt } = trial;
       const model = sequential([scaler.layer(), dense(hidden), batchNorm(), relu(), dropout({ keepProb: 0.8 }), dense(2)]);
       const checkpoints = trial.checkpoints({ every });
-      const newest = newestIn(checkpoints.checkpoint?.dir);
+      // Where they must lie, whatever the options say.
+      const dir = journal === undefined ? undefined : join(`${journal}.trials`, String(number), "checkpoints", "fit");
+      const newest = newestIn(dir);
       let begun = false;
       const run = model.fit(train, {
         dev,
@@ -72,7 +75,7 @@ export function studyOf(task: StudyTask, note: (note: Note) => void): StudyOptio
       let kept = false;
       for await (const epoch of run) {
         trial.report(epoch.devLoss);
-        const step = kept ? 0 : newestIn(checkpoints.checkpoint?.dir);
+        const step = kept ? 0 : newestIn(dir);
         if (step <= newest) continue;
         note({ trial: number, attempt, kept: step });
         kept = true;
