@@ -106,7 +106,7 @@ await evidence("instruction-sets", { short: 3, long: 45 }, async ({ long, fail, 
   const missing = (what: string) => (process.env.CI ? fail(what) : say(`${what}: not run`));
   if (process.platform !== "linux" || process.arch !== "x64") missing("machines are emulated on Linux on x86-64 only");
   else if (!hasCommand("qemu-x86_64")) missing("no qemu-x86_64 (Debian: qemu-user)");
-  else for (const make of [nehalem, haswell]) tasks.push([make.name, () => vitest(make(folder), long ? [] : kernels)]);
+  else for (const machine of [nehalem(folder), haswell(folder)]) tasks.push([machine.name, () => vitest(machine, long ? [] : kernels)]);
   if (long) {
     if (!hasCommand("qemu-aarch64") || !hasCommand("aarch64-linux-gnu-g++") || !hasCommand("cmake"))
       missing("no qemu-aarch64, aarch64-linux-gnu-g++ or cmake (Debian: qemu-user g++-aarch64-linux-gnu cmake)");
