@@ -1,5 +1,5 @@
 // Bugs planted on purpose, one after another, in a copy of the tree: the check that should see each must fail, having passed before. A check that
-// does not end has failed too. `--short`: some in TypeScript; the long version builds C++ tests and takes some minutes.
+// does not end has failed too. `--only` takes names of checks or bugs, with commas between. `--short`: some in TypeScript; the long version builds C++ tests and takes some minutes.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -63,7 +63,9 @@ await evidence("mutants", { short: short.length, long: plantedBugs.length }, asy
     };
 
     const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1] : undefined;
-    const wanted = (long ? plantedBugs : short).filter(({ caughtBy }) => !only || only.split(",").includes(caughtBy)).slice(0, n);
+    const wanted = (long ? plantedBugs : short)
+      .filter(({ what, caughtBy }) => !only || only.split(",").some((name) => name === caughtBy || name === what))
+      .slice(0, n);
     if (wanted.some(({ caughtBy }) => checks[caughtBy]?.[0] === "cmake")) {
       const { status, stderr } = spawnSync(
         "cmake",

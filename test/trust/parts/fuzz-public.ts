@@ -502,7 +502,7 @@ export class PublicFuzz {
     if (target.takes.startsWith("random")) return this.#end(target, args);
     if (args.length > first && random.chance(0.35)) args[first + random.below(args.length - first)] = hostile(random, this.#detachable);
     if (random.chance(0.02)) args.push(hostile(random));
-    if (random.chance(0.02)) args.length = random.below(args.length + 1);
+    if (random.chance(0.02)) args.length = Math.max(Math.min(first, args.length), random.below(args.length + 1));
     // What would merely be large is not asked for: memory is the machine's.
     if (/^(zeros|ones|full|random|input|dense|reshape)/.test(target.name) && args.some((arg) => isLarge(arg)))
       return { what: `${target.name}, not called: large` };
