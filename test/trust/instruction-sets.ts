@@ -21,6 +21,7 @@ const notEmulated: readonly (readonly [files: string, why: string])[] = [
   ["test/course-pages.test.ts", "reads pages"],
   ["test/examples.test.ts", "starts each example with tsx; the parts of each are tested"],
   ["test/bench.test.ts", "is about time"],
+  ["test/bits.test.ts", "trains ten times in processes of its own, for minutes; AVX2 is compared with AVX-512 here"],
   ["test/doctor.test.ts", "is about this machine's files"],
   ["test/blas.test.ts", "loads a BLAS of the real machine"],
 ];
