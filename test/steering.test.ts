@@ -296,6 +296,40 @@ describe("marks", () => {
   });
 });
 
+it("a revert brings back the optimizer's state too: what follows is what followed the mark", async () => {
+  // The same rows in every step, and no draws: only the state tells one step from another.
+  const still: Options = {
+    loss: crossEntropy(),
+    optimizer: adam({ learningRate: 0.05 }),
+    batchSize: "all",
+    shuffle: false,
+    epochs: 6,
+    seed: 2,
+  };
+  const plain = () => sequential([dense(8), relu(), dense(2)]);
+  const undisturbed = await plain().fit(train, still);
+  const run = plain().fit(train, still);
+  for await (const { epoch } of run) {
+    if (epoch === 2) await run.mark("good");
+    if (epoch === 4) await run.revert("good");
+  }
+  const { epochs } = await run;
+  expect(epochs.slice(4).map(({ trainLoss }) => trainLoss)).toEqual(undisturbed.epochs.slice(2, 4).map(({ trainLoss }) => trainLoss));
+});
+
+it("a keep probability of one dropout layer leaves what was set for another", async () => {
+  const two = () => sequential([dense(8), dropout({ keepProb: 0.9 }), dense(8), dropout({ keepProb: 0.9 }), dense(2)]);
+  const weights = async (...changes: { keepProb: Record<string, number> }[]) => {
+    const model = two();
+    const run = model.fit(train, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), epochs: 3, seed: 2 });
+    for await (const { epoch } of run) if (epoch === 1) for (const change of changes) await run.set(change);
+    await run;
+    return model.parameters().map((parameter) => [...parameter.value().data()]);
+  };
+  const together = await weights({ keepProb: { dropout_1: 0.5, dropout_2: 0.7 } });
+  expect(await weights({ keepProb: { dropout_1: 0.5 } }, { keepProb: { dropout_2: 0.7 } })).toEqual(together);
+});
+
 /** Five interventions and more, one of them a revert; with `inside` one from the middle of an epoch, at whatever step it arrives. */
 async function babysat(model: Model, options: Partial<Options> = {}, inside = true): Promise<void> {
   const run = model.fit(train, {

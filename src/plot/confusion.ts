@@ -105,7 +105,10 @@ export async function confusionMatrix(matrix: Tensor | readonly (readonly number
   const k = rowsOf(where, matrix).length;
   const { classes } = options;
   // Long names are turned below the matrix and take height there.
-  const longest = Math.max(0, ...(Array.isArray(classes) ? classes : []).map((name) => textWidth(String(name), size.tick)));
+  const longest = Math.max(
+    0,
+    ...(Array.isArray(classes) ? classes : []).map((name) => (typeof name === "string" ? textWidth(name, size.tick) : 0)),
+  );
   const turned = longest > 60 ? Math.min(150, longest) * 0.75 : 0;
   const lib = await library();
   const { title = "Confusion matrix", width = Math.min(defaultWidth, Math.max(420, 64 * k + 140 + turned)) } = options;

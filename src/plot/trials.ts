@@ -46,8 +46,24 @@ export function checkStudy(where: string, result: unknown): StudyLike {
   if (!Array.isArray(trials) || !Array.isArray(parameters) || (direction !== "minimize" && direction !== "maximize"))
     throw new MinibatchError(`${where}: expected what a study resolves to, got ${describe(result)}`);
   if (!trials.length) throw new MinibatchError(`${where}: there is nothing to draw, the study has no trial that has ended`);
+  const holds = (item: unknown, name: string) => {
+    const inner = isObject(item) ? (item as Readonly<Record<string, unknown>>)[name] : undefined;
+    return name === "name" ? typeof inner === "string" : isObject(inner);
+  };
+  const { boxes = [] } = result as StudyLike;
+  const parts = [["trials", trials, "values"], ["parameters", parameters, "name"], ["boxes", boxes, "parameters"]] as const; // biome-ignore format: one row each
+  for (const [list, items, inner] of parts) {
+    // Array.from: holes are found too.
+    const at = Array.isArray(items) ? Array.from(items).findIndex((item) => !holds(item, inner)) : undefined;
+    if (at === undefined || at >= 0)
+      throw new MinibatchError(
+        `${where}: ${list} must be a list of objects with ${inner}, as a study resolves to, got ${describe(at === undefined ? items : items[at])}`,
+      );
+  }
   return result as StudyLike;
 }
+
+const isObject = (value: unknown) => typeof value === "object" && value !== null;
 
 const ended = ({ trials }: StudyLike) => trials.filter(({ state, value }) => state !== "failed" && Number.isFinite(value));
 
@@ -79,7 +95,9 @@ const wholeKinds = ["integer", "logInteger"];
 export function placed(where: string, parameter: ParameterLike, count = 6): Placed {
   const { name, kind, low, high, values } = parameter;
   if (kind === "choice") {
-    const names = (values ?? []).map(String);
+    if (values !== undefined && !Array.isArray(values))
+      throw new MinibatchError(`${where}: values of parameter "${name}" must be a list, got ${describe(values)}`);
+    const names = (values ?? []).map((value) => (isObject(value) || typeof value === "function" ? describe(value) : String(value)));
     return {
       name,
       axis: bandAxis(name, names),

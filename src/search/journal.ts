@@ -235,5 +235,6 @@ class Journal implements Storage {
 export function journal(path: string, warn: (message: string) => void = (message) => console.error(`minibatch: ${message}`)): Storage {
   if (typeof path !== "string" || path === "" || path.includes("\0"))
     throw new MinibatchError(`study: storage must be the path of a file, got ${describe(path)}`, "FILE");
+  if (typeof warn !== "function") throw new MinibatchError(`journal: warn must be a function, got ${describe(warn)}`);
   return new Journal(path, warn);
 }

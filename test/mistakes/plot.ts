@@ -295,9 +295,34 @@ export const pictures: readonly Mistake[] = [
     says: /^slices: parameters must be a list of names, got an array of 0/,
   },
   {
+    what: "a class whose name cannot be told",
+    make: () => plot.confusionMatrix([[1]], { classes: untyped([new Proxy(new Float32Array(2), {})]) }),
+    says: /^confusionMatrix: classes\[0\] must be a text/,
+  },
+  {
     what: "boxes of a study without",
     make: () => plot.boxes(done),
     says: /^boxes: the study has no boxes; the strategy coarseToFine records them/,
+  },
+  {
+    what: "boxes without parameters",
+    make: () => plot.boxes({ ...done, boxes: untyped([{ round: 1 }]) }),
+    says: /^boxes: boxes must be a list of objects with parameters, as a study resolves to, got \{ round \}/,
+  },
+  {
+    what: "a trial without values",
+    make: () => plot.slices({ ...done, trials: untyped([{ number: 1, state: "done", value: 1 }]) }),
+    says: /^slices: trials must be a list of objects with values, as a study resolves to, got \{ number, state, value \}/,
+  },
+  {
+    what: "parameters with a hole",
+    make: () => plot.studyHistory({ ...done, parameters: untyped(new Array(1)) }),
+    says: /^studyHistory: parameters must be a list of objects with name, as a study resolves to, got undefined/,
+  },
+  {
+    what: "a choice among nothing",
+    make: () => plot.slices({ ...done, parameters: [{ name: "kind", kind: "choice", values: untyped(7) }] }),
+    says: /^slices: values of parameter "kind" must be a list, got 7/,
   },
   {
     what: "boxes over a choice",

@@ -162,6 +162,11 @@ export const search: readonly Mistake[] = [
     make: () => study(untyped({ ...options, storage: 3 })),
     says: /^study: storage must be the path of a file, got 3$/,
   },
+  {
+    what: "a journal whose warnings go nowhere",
+    make: () => journal("never-made.jsonl", untyped("quiet")),
+    says: /^journal: warn must be a function, got "quiet"$/,
+  },
   { what: "a journal without a name", make: () => journal(""), says: /^study: storage must be the path of a file, got ""$/ },
   {
     what: "a strategy that proposes what is not in the space",

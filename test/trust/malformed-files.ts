@@ -7,7 +7,7 @@ import { mutate } from "./parts/mutations.ts";
 
 // After the counting constructors stand.
 const { MinibatchError } = await import("minibatch");
-const { decodeSafetensors } = await import("../../src/io/safetensors.ts");
+const { decodeSafetensors, encodeSafetensors } = await import("../../src/io/safetensors.ts");
 const { decodeModel } = await import("../../src/io/model-file.ts");
 const { decodeIdx } = await import("../../src/data/idx.ts");
 const { decodeNpy } = await import("../../src/data/npy.ts");
@@ -149,6 +149,24 @@ function rules({ fail, say }: Trial): number {
   return count;
 }
 
+/** Model files whose layers want numbers that the file has not: refused before memory is taken for them. */
+function greedyModels({ fail, say }: Trial, model: Format): number {
+  let count = 0;
+  for (const base of model.bases) {
+    const { tensors, metadata } = decodeSafetensors(base, "x");
+    const text = metadata.get("architecture") as string;
+    for (const units of [2 ** 20, 2 ** 24, 2 ** 28]) {
+      const greedy = text.replace(/"units":\d+/, `"units":${units}`);
+      if (greedy === text) fail("a model file: there is no dense layer to make greedy");
+      const { outcome, wrong } = attempt(model, encodeSafetensors({ tensors, metadata: new Map([...metadata, ["architecture", greedy]]) }));
+      if (wrong || outcome === "read") fail(`a model file that wants ${units} units: ${wrong ?? "was read"}`);
+      count++;
+    }
+  }
+  say(`${count} model files that want up to 2^28 units they have no numbers for: refused before memory is taken`);
+  return count;
+}
+
 /** Peak resident bytes while f runs, beyond those before. */
 function peak(f: () => void): number {
   collectGarbage();
@@ -256,7 +274,8 @@ await evidence("malformed-files", { short: 10_000, long: 100_000 }, async (trial
       if (outcome !== "read" || wrong) fail(`${format.name}: an undamaged file ${wrong ?? "was refused"}`);
     }
   }
-  const others = rules(trial) + (await publicReaders(trial)) + memory(trial);
+  const model = all.find(({ name }) => name === "model") as Format;
+  const others = rules(trial) + greedyModels(trial, model) + (await publicReaders(trial)) + memory(trial);
   const counts = { read: 0, refused: 0 };
   const shares = { safetensors: 3, model: 3, idx: 1, npy: 2, csv: 1 } as const;
   const deck = all.flatMap((format) => Array.from({ length: shares[format.name as keyof typeof shares] }, () => format));

@@ -3,10 +3,11 @@
 import * as minibatch from "minibatch";
 import * as data from "minibatch/data";
 import type { Random } from "./evidence.ts";
+import { around, fileOf, steering } from "./fuzz-around.ts";
 import { anyTensor, edges, HostileError, hostile, memoryView, shape } from "./hostile-values.ts";
 
 const { MinibatchError } = minibatch;
-type Function_ = (...args: unknown[]) => unknown;
+export type Function_ = (...args: unknown[]) => unknown;
 
 /** Values that earlier calls made, by kind: later ones are built of them. */
 class Pool {
@@ -25,7 +26,7 @@ class Pool {
   }
 }
 
-interface Target {
+export interface Target {
   readonly name: string;
   readonly call: Function_;
   /** What its arguments are when they are right, by word. */
@@ -49,6 +50,8 @@ export function targets(): Target[] {
     gradients: "tensor tensors",
     clipByGlobalNorm: "tensors number",
     gradientHealth: "model checking",
+    findLearningRate: "model dataset ranging",
+    replay: "log model dataset replaying",
     withThreads: "whole function",
     compile: "function",
     dataset: "values values",
@@ -156,6 +159,7 @@ export function targets(): Target[] {
     made.push(method("optimizer", name, takes));
   for (const [name, takes] of Object.entries({ transform: "values", inverse: "values", layer: "", inverseLayer: "" }))
     made.push(method("scaler", name, takes));
+  made.push(...around(), ...steering());
   made.push({ name: "loss()", takes: "loss tensor tensor", call: (loss, ...args) => (loss as Function_ | undefined)?.(...args) });
   made.push({ name: "compiled()", takes: "compiled tensor tensor", call: (f, ...args) => (f as Function_ | undefined)?.(...args) });
   made.push({ name: "schedule()", takes: "schedule any", call: (f, at) => (f as Function_ | undefined)?.(at) });
@@ -190,6 +194,38 @@ const someOptions: Readonly<Record<string, readonly string[]>> = {
   ],
   rated: ["learningRate", "beta", "beta1", "beta2", "epsilon", "clipNorm", "clipValue", "weightDecay", "dampening"],
   checking: ["x", "y", "loss", "regularizer", "epsilon", "dropout", "seed"],
+  ranging: [
+    "loss",
+    "optimizer",
+    "regularizer",
+    "batchSize",
+    "seed",
+    "shuffle",
+    "clipNorm",
+    "clipValue",
+    "threads",
+    "from",
+    "to",
+    "steps",
+    "beta",
+  ],
+  replaying: ["dev", "loss", "optimizer", "metrics", "verify", "onEpoch", "threads", "signal"],
+  settings: ["learningRate", "regularizer", "weightDecay", "keepProb", "clipNorm", "clipValue", "batchSize"],
+  reverting: ["settings"],
+  picture: [
+    "width",
+    "height",
+    "title",
+    "xLabel",
+    "yLabel",
+    "valueLabel",
+    "valueScale",
+    "bins",
+    "parameters",
+    "classes",
+    "epochs",
+    "columns",
+  ],
   diagnosis: ["trainError", "devError", "testError", "baselineError", "trainSize", "devSize"],
   batching: ["size", "seed", "epoch"],
   folding: ["k", "stratify", "seed"],
@@ -215,6 +251,7 @@ const someOptions: Readonly<Record<string, readonly string[]>> = {
     "progress",
     "resume",
     "checkpoint",
+    "log",
   ],
   predicting: ["as"],
   evaluating: ["metrics", "loss", "batchSize"],
@@ -224,6 +261,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
   seeded: ["seed"],
   rated: ["learningRate"],
   fitting: ["loss", "optimizer", "epochs"],
+  ranging: ["loss", "optimizer", "steps"],
   keep: ["keepProb"],
   shaped: ["shape"],
   checking: ["x", "y", "loss"],
@@ -297,6 +335,16 @@ export class PublicFuzz {
         return random.pick(["outputs", "probabilities", "classes"]);
       case "dropout":
         return "off";
+      case "log":
+        return `${this.folder}/log`;
+      case "steps":
+        return random.pick([1, 2, 20]);
+      case "from":
+        return 1e-3;
+      case "to":
+        return 1;
+      case "verify":
+        return random.chance(0.5);
       case "resume":
       case "checkpoint":
       case "progress":
@@ -351,6 +399,13 @@ export class PublicFuzz {
         return shape(random);
       case "string":
         return random.pick(["a", "own", "relu", "", "x y"]);
+      case "random":
+        return random;
+      case "scratch":
+        return this.folder;
+      case "log":
+      case "journal":
+        return fileOf(word, this.folder, random);
       case "file":
         return random.pick<unknown>([`${this.folder}/none`, this.folder, "", "\0", 7, new URL("http://x/y"), `${this.folder}/model`]);
       case "folder":
@@ -442,17 +497,26 @@ export class PublicFuzz {
       .map((word) => this.#argument(word));
     // Mostly one wrong argument among right ones: what is wrong from the start is refused at the first check.
     // What is called itself is not replaced.
-    const first = /^(loss|compiled|schedule) /.test(target.takes) || /^(tensor|model|optimizer|scaler)\./.test(target.name) ? 1 : 0;
+    const first = /^(loss|compiled|schedule) /.test(target.takes) || /^(tensor|model|optimizer|scaler|run)[., ]/.test(target.name) ? 1 : 0;
+    // Such a call damages its arguments itself.
+    if (target.takes.startsWith("random")) return this.#end(target, args);
     if (args.length > first && random.chance(0.35)) args[first + random.below(args.length - first)] = hostile(random, this.#detachable);
     if (random.chance(0.02)) args.push(hostile(random));
-    if (random.chance(0.02)) args.length = random.below(args.length + 1);
+    if (random.chance(0.02)) args.length = Math.max(Math.min(first, args.length), random.below(args.length + 1));
     // What would merely be large is not asked for: memory is the machine's.
     if (/^(zeros|ones|full|random|input|dense|reshape)/.test(target.name) && args.some((arg) => isLarge(arg)))
       return { what: `${target.name}, not called: large` };
     const inner = target.takes.split(" ")[0];
     if (target.name.includes(".") && inner && args[0] === undefined && ["scaler", "compiled", "schedule"].includes(inner))
       return { what: `${target.name}, nothing to call` };
+    // As many steps as it says: legal, and long.
+    if (target.name === "findLearningRate" && isLong(args[2])) return { what: `${target.name}, not called: long` };
     this.#detachable = args.flatMap((arg) => (ArrayBuffer.isView(arg) && arg.buffer instanceof ArrayBuffer ? [arg.buffer] : []));
+    return this.#end(target, args);
+  }
+
+  async #end(target: Target, args: readonly unknown[]): Promise<{ what: string; wrong?: string }> {
+    const random = this.#random;
     try {
       let result = target.call(...args);
       if (result instanceof Promise || typeof (result as { then?: unknown } | null)?.then === "function") result = await result;
@@ -472,6 +536,14 @@ export class PublicFuzz {
       if (wrong) return { what: `${target.name}(${args.map(shownValue).join(", ")})`, wrong };
     }
     return { what: target.name };
+  }
+}
+
+function isLong(options: unknown): boolean {
+  try {
+    return (options as { steps: number }).steps > 1000;
+  } catch {
+    return false;
   }
 }
 
