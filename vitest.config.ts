@@ -15,5 +15,7 @@ export default defineConfig({
     // Training tests are slow where only the TypeScript executor is there, and on a machine that others use too. A limit only ends what hangs.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // By default one core is left free, which on two is half of them.
+    maxWorkers: "100%",
   },
 });

@@ -1,5 +1,5 @@
 // Pictures of where a search looked: the boxes of coarse-to-fine, and a grid beside random points.
-import { checkNumber, MinibatchError } from "../errors.ts";
+import { checkNumber, describe, MinibatchError } from "../errors.ts";
 import { library } from "./library.ts";
 import { panel } from "./panel.ts";
 import { type Box, checkPicture, checkText, finished, framed, type LegendEntry, type PictureOptions } from "./picture.ts";
@@ -43,7 +43,10 @@ export async function boxes(result: StudyLike, options: BoxesOptions = {}): Prom
   const sign = study.direction === "minimize" ? 1 : -1;
   const best = list.filter(({ state }) => state === "done").sort((a, b) => sign * (a.value - b.value))[0];
   const edges = (parameter: ParameterLike, values: readonly unknown[] | undefined) => {
-    const [low = parameter.low as number, high = parameter.high as number] = (values ?? []) as readonly number[];
+    const bounds = values ?? [parameter.low, parameter.high];
+    if (!Array.isArray(bounds) || bounds.length !== 2 || !bounds.every(Number.isFinite))
+      throw new MinibatchError(`${where}: a box must have two finite bounds of "${parameter.name}", got ${describe(values)}`);
+    const [low, high] = bounds as [number, number];
     return parameter.kind === "oneMinusLogUniform" ? [1 - high, 1 - low] : [low, high];
   };
   const looks = rounds.map(({ round }, i) => ({ ...lookOf(i), name: `round ${round}` }));

@@ -35,6 +35,13 @@ function checkHistory(where: string, history: History): readonly Epoch[] {
     if (typeof number !== "number" || typeof trainLoss !== "number")
       throw new MinibatchError(`${where}: epochs[${i}] of the history must have epoch and trainLoss, got ${describe(epoch)}`);
   });
+  const interventions: unknown = history.interventions ?? [];
+  const done = (each: unknown) =>
+    typeof (each as { step?: unknown } | null)?.step === "number" && typeof (each as { what?: unknown }).what === "string";
+  if (!Array.isArray(interventions) || !Array.from(interventions).every(done))
+    throw new MinibatchError(
+      `${where}: interventions of the history must be a list of steps and what was done, got ${describe(interventions)}`,
+    );
   return epochs as Epoch[];
 }
 
@@ -245,7 +252,11 @@ export async function movingAverages(values: Numbers, options: MovingAveragesOpt
   if (biasCorrection !== undefined && typeof biasCorrection !== "boolean")
     throw new MinibatchError(`${where}: biasCorrection must be true or false, got ${describe(biasCorrection)}`);
   const averages: { name: string; y: readonly number[]; dashed?: boolean; color: number }[] = [];
-  if (window !== undefined) averages.push({ name: `mean of ${window}`, y: movingAverage(series, window), color: averages.length });
+  // The averages first: they check what the names tell.
+  if (window !== undefined) {
+    const y = movingAverage(series, window);
+    averages.push({ name: `mean of ${window}`, y, color: averages.length });
+  }
   if (weights !== undefined) {
     const count = typeof weights === "number" ? weights : numbersOf(where, "weights", weights).length;
     averages.push({ name: `weighted mean of ${count}`, y: weightedMovingAverage(series, weights), color: averages.length });
@@ -254,7 +265,8 @@ export async function movingAverages(values: Numbers, options: MovingAveragesOpt
   for (const one of betas) {
     const color = averages.filter(({ dashed }) => !dashed).length;
     const corrected = biasCorrection === true;
-    averages.push({ name: `β = ${one}${corrected ? ", corrected" : ""}`, y: exponentiallyWeightedAverage(series, { beta: one, biasCorrection: corrected }), color }); // biome-ignore format: one entry
+    const y = exponentiallyWeightedAverage(series, { beta: one, biasCorrection: corrected });
+    averages.push({ name: `β = ${one}${corrected ? ", corrected" : ""}`, y, color });
     if (corrected)
       averages.push({ name: `β = ${one}, not corrected`, y: exponentiallyWeightedAverage(series, { beta: one }), dashed: true, color });
   }

@@ -21,6 +21,11 @@ const failed: plot.StudyLike = { ...done, trials: [{ number: 1, state: "failed",
 
 export const pictures: readonly Mistake[] = [
   {
+    what: "a window of a moving average that has no text",
+    make: () => plot.movingAverages([1, 2], { window: untyped(Object.create(null)) }),
+    says: /^movingAverage: /,
+  },
+  {
     what: "weights of a moving average that are nothing",
     make: () => plot.movingAverages([1, 2], { weights: untyped(null) }),
     says: /^movingAverages: weights must be a list of numbers, got null$/,
@@ -323,6 +328,19 @@ export const pictures: readonly Mistake[] = [
     what: "a choice among nothing",
     make: () => plot.slices({ ...done, parameters: [{ name: "kind", kind: "choice", values: untyped(7) }] }),
     says: /^slices: values of parameter "kind" must be a list, got 7/,
+  },
+  {
+    what: "boxes without bounds",
+    make: () => {
+      const beta = { name: "beta", kind: "uniform", low: 0, high: 1 };
+      return plot.boxes({ ...done, parameters: [...done.parameters, beta], boxes: [{ round: 1, parameters: { alpha: untyped(7) } }] });
+    },
+    says: /^boxes: a box must have two finite bounds of "alpha", got 7/,
+  },
+  {
+    what: "interventions that are no list",
+    make: () => plot.learningCurves({ ...history, epochs: [{ ...epoch, trainLoss: 1 }], interventions: untyped(7) }),
+    says: /^learningCurves: interventions of the history must be a list of steps and what was done, got 7/,
   },
   {
     what: "boxes over a choice",

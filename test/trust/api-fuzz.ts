@@ -85,7 +85,8 @@ await evidence("api-fuzz", { short: 50_000, long: 1_000_000 }, async ({ n, seed,
           env: { ...process.env, MINIBATCH_BACKEND: "native", ...environment },
         },
       );
-      const last = readFileSync(join(folder, "last"), "utf8").trim();
+      const at = join(folder, "last");
+      const last = existsSync(at) ? readFileSync(at, "utf8").trim() : "the start";
       rmSync(folder, { recursive: true, force: true });
       if (status !== 0) {
         fail(`${name}, seed ${childSeed}: died with ${signal ?? status} at ${last}\n${stderr.slice(-6000)}`);

@@ -203,6 +203,8 @@ const searching = (random: Random, folder: string): Record<string, unknown> => (
   ...(random.chance(0.5) && { prune: random.pick(["median", "successive halving"]) }),
   ...(random.chance(0.3) && { storage: fileOf("journal", folder, random) }),
   ...(random.chance(0.3) && { parallel: 2 }),
+  ...(random.chance(0.3) && { initial: [{ rate: 0.01 }, damaged({ rate: 0.1, units: 3, kind: "a" }, random)] }),
+  ...(random.chance(0.2) && { timeout: random.pick([0.01, 60]) }),
 });
 const parts: Readonly<Record<string, readonly unknown[]>> = {
   uniform: [0, 1],
@@ -220,6 +222,7 @@ const parts: Readonly<Record<string, readonly unknown[]>> = {
   tpe: [{ trials: 9, startup: 3, candidates: 4 }],
   medianPruner: [{ startup: 2, warmup: 1 }],
   successiveHalving: [{ first: 1, factor: 3 }],
+  suggestSpace: [{ upTo: 2 }],
 };
 /** Called on their own below, or not at all. */
 const apart = ["study", "openStudy", "journal", "memoryStorage", "TrialPruned"];
@@ -247,6 +250,7 @@ function bounded(random: Random): { objective: Function_; signal: AbortSignal } 
         at.report(random.chance(0.8) ? 1 : (hostile(random) as number), random.pick<number | undefined>([undefined, 1, 2, -1]));
       if (random.chance(0.1))
         at.suggest(random.pick(["rate", "more"]), random.chance(0.7) ? search.uniform(0, 1) : (hostile(random) as never));
+      if (random.chance(0.1)) at.checkpoints(damaged({ name: "fold 1", every: 1, keep: 2 }, random) as search.TrialCheckpoints);
       if (random.chance(0.1)) throw new HostileError("bitten");
       return random.chance(0.9) ? (values as { rate?: number })?.rate : hostile(random);
     },
@@ -265,7 +269,7 @@ export function around(): Target[] {
     else made.push({ name: `plot.${name}`, takes: "random", call: (random) => draw(...(damagedCall(right, random as Random) as never[])) });
   }
   for (const [name, value] of Object.entries(search)) {
-    if (apart.includes(name)) continue;
+    if (apart.includes(name) || typeof value !== "function") continue;
     const right = parts[name];
     if (right === undefined) throw new Error(`fuzz-around.ts must say what ${name} takes`);
     const call = value as unknown as Function_;
