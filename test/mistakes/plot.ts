@@ -23,7 +23,7 @@ export const pictures: readonly Mistake[] = [
   {
     what: "a window of a moving average that has no text",
     make: () => plot.movingAverages([1, 2], { window: untyped(Object.create(null)) }),
-    says: /^movingAverage: /,
+    says: /^stats.movingAverage: window must be a whole number/,
   },
   {
     what: "weights of a moving average that are nothing",
