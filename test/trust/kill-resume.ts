@@ -6,31 +6,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "tsdown";
 import { draw } from "../../src/random.ts";
+import { bundle } from "./parts/bundle.ts";
 import type { Result, Task } from "./parts/training.ts";
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const { values } = parseArgs({ options: { short: { type: "boolean" }, kills: { type: "string" }, seed: { type: "string" } } });
 const kills = Number(values.kills ?? (values.short ? 25 : 200));
 const seed = Number(values.seed ?? 1);
 /** A control that has lost nothing after so many kills is no control. */
 const mostControlKills = 4 * kills + 40;
 
-// One bundle: a process that starts in a tenth of a second can be killed often. Two folders below the package it finds its data.
-const out = at("../../build/trust");
-await build({
-  config: false,
-  entry: { training: at("./parts/training.ts") },
-  outDir: out,
-  format: "esm",
-  platform: "node",
-  dts: false,
-  logLevel: "warn",
-  alias: { "minibatch/data": at("../../src/data/index.ts"), minibatch: at("../../src/index.ts") },
-});
+const script = await bundle("training");
 const scratch = mkdtempSync(join(tmpdir(), "minibatch-kill-"));
 
 let drawn = 0;
@@ -47,7 +34,7 @@ interface Outcome {
 /** One segment. `killAfter`: milliseconds after the first step; negative: so many after the start of the process. */
 function segment(task: Task, killAfter: number | undefined): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(process.execPath, [join(out, "training.mjs")], {
+    const child: ChildProcess = spawn(process.execPath, [script], {
       env: { ...process.env, TRUST_OPTIONS: JSON.stringify(task) },
       stdio: ["ignore", "pipe", "pipe"],
     });

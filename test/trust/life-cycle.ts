@@ -5,24 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "tsdown";
+import { bundle } from "./parts/bundle.ts";
 import { evidence } from "./parts/evidence.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 await evidence("life-cycle", { short: 50, long: 1000 }, async ({ n, seed, fail, say, long }) => {
-  const out = at("../../build/trust");
-  await build({
-    config: false,
-    entry: { lives: at("./parts/lives.ts") },
-    outDir: out,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    dts: false,
-    logLevel: "warn",
-    alias: { "minibatch/data": at("../../src/data/index.ts"), minibatch: at("../../src/index.ts") },
-  });
+  const script = await bundle("lives");
   const live = (
     what: string,
     count: number,
@@ -30,15 +19,11 @@ await evidence("life-cycle", { short: 50, long: 1000 }, async ({ n, seed, fail, 
     environment: Record<string, string> = {},
     lifeSeed = seed,
   ): string => {
-    const { status, signal, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(out, "lives.mjs"), what, String(count), String(lifeSeed)],
-      {
-        encoding: "utf8",
-        timeout: 1_800_000,
-        env: { ...process.env, MINIBATCH_BACKEND: "native", ...environment },
-      },
-    );
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script, what, String(count), String(lifeSeed)], {
+      encoding: "utf8",
+      timeout: 1_800_000,
+      env: { ...process.env, MINIBATCH_BACKEND: "native", ...environment },
+    });
     if (!ends.includes(status ?? -1)) fail(`${what}, seed ${lifeSeed}: ended with ${signal ?? status}\n${stderr.slice(-3000)}`);
     return stdout;
   };

@@ -6,10 +6,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { study, type TrialRecord } from "minibatch/search";
-import { build } from "tsdown";
 import { entriesOf } from "../search-journal.ts";
+import { bundle } from "./parts/bundle.ts";
 import { evidence, type Trial } from "./parts/evidence.ts";
 import { epochs, type Note, notesOf, type StudyTask, studyOf } from "./parts/study.ts";
 
@@ -25,8 +24,7 @@ const kinds: readonly Kind[] = [
   { processes: 2, parallel: 2, strategy: "random", prune: "halving", every: 1 },
 ];
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const out = at("../../build/trust");
+const script = await bundle("study");
 
 /** When a process is killed: so many milliseconds after its start, its first step, or its first checkpoint. */
 interface Moment {
@@ -37,7 +35,7 @@ interface Moment {
 /** Runs a process on the journal until it ends, or is killed at some moment; resolves to whether it was. */
 function run(task: StudyTask, moment?: Moment): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(out, "study.mjs")], {
+    const child = spawn(process.execPath, [script], {
       env: { ...process.env, TRUST_OPTIONS: JSON.stringify(task) },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -182,21 +180,6 @@ async function killed(number: number, scratch: string, { random, seed, long, fai
 }
 
 await evidence("study-kills", { short: kinds.length, long: 100 }, async (trial) => {
-  await build({
-    config: false,
-    entry: { study: at("./parts/study.ts") },
-    outDir: out,
-    clean: false,
-    format: "esm",
-    platform: "node",
-    dts: false,
-    logLevel: "warn",
-    alias: {
-      "minibatch/data": at("../../src/data/index.ts"),
-      "minibatch/search": at("../../src/search/index.ts"),
-      minibatch: at("../../src/index.ts"),
-    },
-  });
   const scratch = mkdtempSync(join(tmpdir(), "minibatch-studies-"));
   try {
     for (let number = 0; number < trial.n; number++)
