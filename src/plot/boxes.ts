@@ -44,7 +44,7 @@ export async function boxes(result: StudyLike, options: BoxesOptions = {}): Prom
   const best = list.filter(({ state }) => state === "done").sort((a, b) => sign * (a.value - b.value))[0];
   const edges = (parameter: ParameterLike, values: readonly unknown[] | undefined) => {
     const bounds = values ?? [parameter.low, parameter.high];
-    if (!Array.isArray(bounds) || bounds.length !== 2 || !bounds.every(Number.isFinite))
+    if (!Array.isArray(bounds) || bounds.length !== 2 || !Array.from(bounds).every(Number.isFinite))
       throw new MinibatchError(`${where}: a box must have two finite bounds of "${parameter.name}", got ${describe(values)}`);
     const [low, high] = bounds as [number, number];
     return parameter.kind === "oneMinusLogUniform" ? [1 - high, 1 - low] : [low, high];

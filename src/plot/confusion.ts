@@ -23,7 +23,7 @@ function rowsOf(where: string, matrix: unknown): number[][] {
     );
   const rows: unknown = matrix instanceof Value ? (matrix as Tensor).toArray(2) : matrix;
   if (!Array.isArray(rows) || !rows.length) throw new MinibatchError(`${where}: expected counts [k, k], got ${describe(matrix)}`);
-  return rows.map((row: unknown, i) => {
+  return Array.from(rows).map((row: unknown, i) => {
     const counts = [...numbersOf(where, `row ${i}`, row)];
     if (counts.length !== rows.length)
       throw new ShapeError(
@@ -45,7 +45,7 @@ export function confusionMarkup(lib: Library, where: string, matrix: unknown, cl
   const names = classes ?? rows.map((_, i) => String(i));
   if (!Array.isArray(names) || names.length !== rows.length)
     throw new MinibatchError(`${where}: there must be a name for each of the ${rows.length} classes, got ${describe(classes)}`);
-  names.forEach((name, i) => {
+  Array.from(names).forEach((name, i) => {
     checkText(where, `classes[${i}]`, name);
   });
   // So many classes have no room for lines between them, and empty cells are as white as the paper.

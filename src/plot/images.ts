@@ -118,7 +118,8 @@ export async function images(x: Tensor, options: ImagesOptions = {}): Promise<st
   const { labels } = options;
   if (labels !== undefined && (!Array.isArray(labels) || labels.length !== count))
     throw new MinibatchError(`${where}: there must be a label for each of the ${count} images, got ${describe(labels)}`);
-  const captions = labels?.map((label, i) => (typeof label === "number" ? String(label) : checkText(where, `labels[${i}]`, label)));
+  const captions =
+    labels && Array.from(labels).map((label, i) => (typeof label === "number" ? String(label) : checkText(where, `labels[${i}]`, label)));
   const values = await x.read();
   const levels = levelsOf(values, x.dtype === "u8");
   const pixels = shape.width * shape.height * shape.channels;

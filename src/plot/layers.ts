@@ -23,7 +23,7 @@ function checkHealth(where: string, health: unknown): GradientHealth {
   if (!Array.isArray(layers) || typeof verdict !== "string")
     throw new MinibatchError(`${where}: expected what gradientHealth(run) gives, got ${describe(health)}`);
   if (!layers.length) throw new MinibatchError(`${where}: there is nothing to draw, no layer has parameters`);
-  layers.forEach((layer: unknown, i) => {
+  Array.from(layers).forEach((layer: unknown, i) => {
     const one = (layer ?? {}) as Record<string, unknown>;
     for (const { key } of measures)
       if (typeof one[key] !== "number" || typeof one.name !== "string")

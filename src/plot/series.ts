@@ -2,6 +2,7 @@
 import type { Markish } from "@observablehq/plot";
 import type { Numbers } from "../dtype.ts";
 import { describe, MinibatchError } from "../errors.ts";
+import { checkAttached } from "../tensor.ts";
 import { type Axis, numberAxis, type ScaleKind } from "./axis.ts";
 import { type Library, library, type Plot } from "./library.ts";
 import { type Named, panel } from "./panel.ts";
@@ -36,18 +37,20 @@ export const defaultHeight = 450;
 
 /** A list of numbers, typed arrays too. */
 export function numbersOf(where: string, name: string, value: unknown): readonly number[] {
-  const list = ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as unknown as ArrayLike<number>) : value;
+  const typed = ArrayBuffer.isView(value) && !(value instanceof DataView);
+  if (typed) checkAttached(`${where}: ${name}`, value as Float32Array);
+  const list = typed ? Array.from(value as unknown as ArrayLike<number>) : value;
   if (!Array.isArray(list)) throw new MinibatchError(`${where}: ${name} must be a list of numbers, got ${describe(value)}`);
   const wrong = list.findIndex((item) => typeof item !== "number");
   if (wrong >= 0) throw new MinibatchError(`${where}: ${name} must hold numbers, got ${describe(list[wrong])} at ${wrong}`);
   return list;
 }
 
-/** A list that is not empty. */
+/** A list that is not empty; where it has holes, undefined stands. */
 export function listOf<T>(where: string, name: string, value: readonly T[]): readonly T[] {
   if (!Array.isArray(value)) throw new MinibatchError(`${where}: ${name} must be a list, got ${describe(value)}`);
   if (!value.length) throw new MinibatchError(`${where}: there is nothing to draw, ${name} is empty`);
-  return value;
+  return Array.from(value);
 }
 
 export function scaleOf(where: string, name: string, value: unknown): ScaleKind {

@@ -102,7 +102,7 @@ function chosen(where: string, study: StudyLike, wanted: readonly string[] | und
     if (study.parameters.length) return study.parameters.slice(0, most);
     throw new MinibatchError(`${where}: there is nothing to draw, the study has no parameters`);
   }
-  if (!Array.isArray(wanted) || !wanted.length || !wanted.every((name) => typeof name === "string"))
+  if (!Array.isArray(wanted) || !wanted.length || !Array.from(wanted).every((name) => typeof name === "string"))
     throw new MinibatchError(`${where}: parameters must be a list of names, got ${describe(wanted)}`);
   return wanted.map((name) => parameterOf(where, study, name));
 }

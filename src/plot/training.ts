@@ -30,7 +30,7 @@ function checkHistory(where: string, history: History): readonly Epoch[] {
   if (!Array.isArray(epochs))
     throw new MinibatchError(`${where}: expected the history of a run, as await model.fit(...) gives it, got ${describe(history)}`);
   if (!epochs.length) throw new MinibatchError(`${where}: the history has no epochs, so there is nothing to draw`);
-  epochs.forEach((epoch: unknown, i) => {
+  Array.from(epochs).forEach((epoch: unknown, i) => {
     const { epoch: number, trainLoss } = (epoch ?? {}) as Partial<Epoch>;
     if (typeof number !== "number" || typeof trainLoss !== "number")
       throw new MinibatchError(`${where}: epochs[${i}] of the history must have epoch and trainLoss, got ${describe(epoch)}`);

@@ -60,6 +60,8 @@ export function checkStudy(where: string, result: unknown): StudyLike {
         `${where}: ${list} must be a list of objects with ${inner}, as a study resolves to, got ${describe(at === undefined ? items : items[at])}`,
       );
   }
+  const odd = trials.find(({ number }) => typeof number !== "number");
+  if (odd) throw new MinibatchError(`${where}: trials must have a number each, got ${describe(odd.number)}`);
   return result as StudyLike;
 }
 

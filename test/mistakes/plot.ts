@@ -9,6 +9,12 @@ const epoch = { epoch: 1, step: 1, trainLoss: Number.NaN, trainError: Number.NaN
 const history = { epochs: [epoch], best: epoch, last: epoch, interventions: [], stoppedBecause: "epochs" } as const;
 const flat = (f: unknown) => Object.assign(f as object, { region: { x: [0, 1], y: [0, 1] } }) as unknown as Landscape;
 
+/** The list without its second item: nothing stands there. */
+function holed<T>(...items: T[]): T[] {
+  delete items[1];
+  return items;
+}
+
 const done: plot.StudyLike = {
   direction: "minimize",
   trials: [{ number: 1, state: "done", value: -1, values: { alpha: 0.1, kind: "a" } }],
@@ -328,6 +334,26 @@ export const pictures: readonly Mistake[] = [
     what: "a choice among nothing",
     make: () => plot.slices({ ...done, parameters: [{ name: "kind", kind: "choice", values: untyped(7) }] }),
     says: /^slices: values of parameter "kind" must be a list, got 7/,
+  },
+  {
+    what: "bars with a hole among them",
+    make: () => plot.bars(holed({ name: "a", value: 1 }, { name: "b", value: 2 }, { name: "c", value: 2 }), axes),
+    says: /^bars: values\[1\] must be an object, got undefined/,
+  },
+  {
+    what: "lines with a hole among them",
+    make: () => plot.lines(holed(...series, ...series), axes),
+    says: /^lines: series\[1\] must be an object, got undefined/,
+  },
+  {
+    what: "parameters with a hole among them",
+    make: () => plot.parallelCoordinates(done, { parameters: holed("alpha", "kind") }),
+    says: /^parallelCoordinates: parameters must be a list of names/,
+  },
+  {
+    what: "trials without numbers",
+    make: () => plot.studyHistory({ ...done, trials: [{ ...done.trials[0], number: untyped("7") }] } as never),
+    says: /^studyHistory: trials must have a number each, got "7"/,
   },
   {
     what: "boxes without bounds",
