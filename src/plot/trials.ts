@@ -60,8 +60,11 @@ export function checkStudy(where: string, result: unknown): StudyLike {
         `${where}: ${list} must be a list of objects with ${inner}, as a study resolves to, got ${describe(at === undefined ? items : items[at])}`,
       );
   }
-  const odd = trials.find(({ number }) => typeof number !== "number");
-  if (odd) throw new MinibatchError(`${where}: trials must have a number each, got ${describe(odd.number)}`);
+  const odd = trials.find(({ number, value }) => typeof number !== "number" || typeof value !== "number");
+  if (odd)
+    throw new MinibatchError(
+      `${where}: trials must have numbers as number and value, got ${describe(odd.number)} and ${describe(odd.value)}`,
+    );
   return result as StudyLike;
 }
 

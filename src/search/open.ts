@@ -59,7 +59,13 @@ const silence = 120_000;
 const heartbeat = 30_000;
 
 function checkStrategy(value: unknown): Strategy {
-  if (typeof value === "object" && value !== null && typeof (value as { next?: unknown }).next === "function") return value as Strategy;
+  if (typeof value === "object" && value !== null && typeof (value as { next?: unknown }).next === "function") {
+    const { kind } = value as { kind?: unknown };
+    if (typeof kind === "string") return value as Strategy;
+    throw new MinibatchError(
+      `study: a strategy's kind must be a text, by which the journal tells who proposed what, got ${describe(kind)}`,
+    );
+  }
   const hint = typeof value === "function" ? "; call it with its options" : "";
   throw new MinibatchError(`study: strategy must be one such as randomSearch({ trials: 25 }), got ${describe(value)}${hint}`);
 }

@@ -353,7 +353,7 @@ export const pictures: readonly Mistake[] = [
   {
     what: "trials without numbers",
     make: () => plot.studyHistory({ ...done, trials: [{ ...done.trials[0], number: untyped("7") }] } as never),
-    says: /^studyHistory: trials must have a number each, got "7"/,
+    says: /^studyHistory: trials must have numbers as number and value, got "7" and -1/,
   },
   {
     what: "boxes without bounds",

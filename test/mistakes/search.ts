@@ -85,6 +85,11 @@ export const search: readonly Mistake[] = [
     make: () => study({ ...options, strategy: untyped(randomSearch) }),
     says: /^study: strategy .*call it/,
   },
+  {
+    what: "a strategy whose kind is no text",
+    make: () => study({ ...options, strategy: { ...strategy, kind: untyped(7) } }),
+    says: /^study: a strategy's kind must be a text, .* got 7$/,
+  },
   { what: "no objective", make: () => study(untyped({ space, strategy })), says: /^study: objective must be a function, got undefined$/ },
   {
     what: "an empty space",
