@@ -1,6 +1,6 @@
 // Pictures of a search, read as text: every trial where its numbers are, on the scale of its parameter.
 import * as plot from "minibatch/plot";
-import { choice, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
+import { choice, gridSearch, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
 import { beforeAll, describe, expect, it } from "vitest";
 import { atRandom, narrowed, onGrid, searched } from "./plot-samples.ts";
 import { elements, parseXml, textOf, type XmlElement } from "./xml.ts";
@@ -109,6 +109,21 @@ describe("slices", () => {
     expect(xs("units.1").length).toBeLessThan(done.length);
     expect(texts(svg)).toContain("1 − beta");
     expect(texts(svg)).toEqual(expect.arrayContaining(["relu", "tanh"]));
+  });
+
+  it("keep the values of a choice apart: lists by what is in them, functions of one name by their place", async () => {
+    const alike = [() => 0, () => 1];
+    const lists = await study({
+      space: { units: choice([[8, 16], [16, 8]]), rule: choice(alike.map((f) => Object.defineProperty(f, "name", { value: "f" }))) }, // biome-ignore format: short
+      strategy: gridSearch({ points: 2 }),
+      objective: ({ units, rule }) => (units[0] as number) + rule(),
+    });
+    expect(lists.trials[2]?.values).toEqual({ units: [16, 8], rule: "a function (f)" });
+    const svg = await plot.slices(lists);
+    const columns = (name: string) => new Set(pointsOf(labelled(svg, `trials done by ${name}`)[0]).slice(-4).map(([x]) => x)).size; // biome-ignore format: short
+    expect([columns("units"), columns("rule")]).toEqual([2, 2]);
+    expect(texts(svg)).toEqual(expect.arrayContaining(["[8,16]", "[16,8]"]));
+    expect(lists.csv().split("\n")[4]).toContain('"[16,8]",a function (f) (1),');
   });
 
   it("of some parameters only", async () => {

@@ -2,7 +2,7 @@
 import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
+import { choice, type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { entriesOf, quickStudy } from "./search-journal.ts";
 
@@ -79,6 +79,25 @@ describe("a journal", () => {
       /"learningRate" is \{"kind":"logUniform".*\} there and \{"kind":"uniform"/,
     );
     expect(readFileSync(path)).toEqual(readFileSync(whole));
+  });
+
+  it("of a choice among other lists is another study's", async () => {
+    const path = file();
+    const among = (units: number[][], count: number) =>
+      study({
+        space: { units: choice(units) },
+        strategy: randomSearch({ trials: count }),
+        storage: path,
+        objective: (p) => p.units.length,
+      });
+    const [one, two, other] = [
+      [8, 16],
+      [16, 8],
+      [32, 8],
+    ];
+    await among([one, two], 3);
+    await expect(among([one, other], 4)).rejects.toThrow(/"values":\[\[8,16\],\[16,8\]\]\} there and .*\[\[8,16\],\[32,8\]\]\} here/);
+    expect((await among([one, two], 4)).trials).toHaveLength(4);
   });
 
   it("of another version, or a file that is something else, is refused and left as it is", async () => {
