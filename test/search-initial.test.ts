@@ -103,6 +103,20 @@ describe("values to begin with", () => {
     expect(trials[0]?.value).toBe(100);
     expect(trials[1]?.value).not.toBe(100);
   });
+
+  it("leave a grid whole when the study goes on with more of them, or without", async () => {
+    const options = { space: { x: uniform(0, 1) }, strategy: gridSearch({ points: 3 }), objective: ({ x }: { x: number }) => x };
+    const begin = (storage: string, initial: { x: number }[]) =>
+      study({ ...options, storage, initial, onTrial: (_, { trials, stop }) => (trials === 3 ? stop() : undefined) });
+    const values = ({ trials }: { trials: readonly { params: { x: number } }[] }) => trials.map(({ params }) => params.x);
+    const without = join(scratch, "grid-without.jsonl");
+    await begin(without, [{ x: 0.3 }, { x: 0.4 }]);
+    expect(values(await study({ ...options, storage: without }))).toEqual([0.3, 0.4, 0, 0.5, 1]);
+    const more = join(scratch, "grid-more.jsonl");
+    await begin(more, [{ x: 0.3 }]);
+    const initial = [{ x: 0.3 }, { x: 0.4 }, { x: 0.6 }, { x: 0.7 }];
+    expect(values(await study({ ...options, storage: more, initial }))).toEqual([0.3, 0, 0.5, 0.7, 1]);
+  });
 });
 
 describe("when it is enough", () => {

@@ -227,7 +227,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
   #asking(ledger: Ledger, number: number): Asking {
     return {
       number,
-      given: this.#initial.length,
+      given: ledger.trials.slice(0, number - 1).filter(({ by }) => by === "initial").length,
       seed: this.seed,
       direction: this.direction,
       space: this.#space,
