@@ -174,6 +174,9 @@ describe("run.set", () => {
     });
     const { interventions } = await run;
     expect(await late).toBeUndefined();
+    // Later still: whether a call comes just before the end or just after it is chance.
+    expect(await run.set({ batchSize: 10 })).toBeUndefined();
+    expect(() => run.set({ batchSize: 0 })).toThrow(/^run\.set: batchSize/);
     expect(interventions).toEqual([]);
   });
 
