@@ -92,6 +92,7 @@ describe("findLearningRate", () => {
     [{ ...options, from: 0 }, /^findLearningRate: from must be a finite number above 0, got 0/],
     [{ ...options, from: 1, to: 1 }, /^findLearningRate: to must be a finite number above 1, got 1/],
     [{ ...options, to: Number.NaN }, /^findLearningRate: to must be a finite number above 0.000001, got NaN/],
+    [{ ...options, from: 1e-300, to: 1e10 }, /^findLearningRate: to \/ from must be a finite number, got from 1e-300 and to 10000000000/],
     [{ ...options, steps: 5 }, /^findLearningRate: steps must be a whole number from 10 to 100000, got 5/],
     [{ ...options, beta: 1 }, /^findLearningRate: beta must be a finite number from 0 below 1, got 1/],
   ])("refuses %j", async (wrong, says) => {

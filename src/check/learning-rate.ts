@@ -111,6 +111,7 @@ export async function findLearningRate(model: Model, train: Dataset, options: Fi
   const { from: first, to: last, steps: wanted, beta: smoothing, ...rest } = options;
   const from = checkNumber(where, "from", first ?? 1e-6, { above: 0 });
   const to = checkNumber(where, "to", last ?? 10, { above: from });
+  if (!Number.isFinite(to / from)) throw new MinibatchError(`${where}: to / from must be a finite number, got from ${from} and to ${to}`);
   const steps = checkNumber(where, "steps", wanted ?? 100, { whole: true, min: 10, max: 100_000 });
   const beta = checkNumber(where, "beta", smoothing ?? 0.9, { min: 0, below: 1 });
   const settings = checkFitOptions(data.x.shape[0] ?? 0, { ...rest, epochs: 1 });
