@@ -146,6 +146,25 @@ describe("when it is enough", () => {
     expect(seen[0]?.[1]).toBe(Math.min(...seen.slice(0, seen[0]?.[2]).map(([value]) => value)));
   });
 
+  it("may be said later: an onTrial that is async is waited for, and its failure is the study's", async () => {
+    const later = () => new Promise((resolve) => setImmediate(resolve));
+    const { trials } = await study({
+      space,
+      strategy: randomSearch({ trials: 10 }),
+      objective: bowl,
+      onTrial: async (_, { trials: ended, stop }) => {
+        await later();
+        if (ended === 3) stop();
+      },
+    });
+    expect(trials).toHaveLength(3);
+    const onTrial = async () => {
+      await later();
+      throw new Error("the table is full");
+    };
+    await expect(study({ space, strategy: randomSearch({ trials: 10 }), objective: bowl, onTrial })).rejects.toThrow("the table is full");
+  });
+
   it("knows no best while none is done, and the greatest of what is to be maximized", async () => {
     const bests: (number | undefined)[] = [];
     await study({
