@@ -13,7 +13,7 @@ import {
   sequential,
   sgd,
 } from "minibatch";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 const x = randomNormal([100, 4], { seed: 3 });
 const train = dataset(
@@ -68,6 +68,16 @@ describe("findLearningRate", () => {
     const bare = net();
     await findLearningRate(bare, train, options);
     expect(() => bare.parameters()).toThrow(/no weights yet/);
+  });
+
+  it("looks at each loss a few times, however many steps there are", async () => {
+    const looks = vi.spyOn(Number, "isFinite");
+    const steps = 3000;
+    const { points } = await findLearningRate(net(), train, { ...options, from: 1e-9, to: 1e-6, steps });
+    const count = looks.mock.calls.length;
+    looks.mockRestore();
+    expect(points).toHaveLength(steps);
+    expect(count).toBeLessThan(40 * steps);
   });
 
   it("has no suggestion where the loss never falls", async () => {
