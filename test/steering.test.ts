@@ -27,6 +27,7 @@ import {
   sgd,
 } from "minibatch";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RunControl } from "../src/train/run.ts";
 
 function labelled(rows: number, seed: number): Dataset {
   const x = randomNormal([rows, 4], { seed });
@@ -436,6 +437,18 @@ describe("a log and its replay", () => {
     };
     expect(await weightsWith(3)).not.toEqual(await weightsWith(4));
     await expect(replay(log, net(), train, { dev })).rejects.toThrow(/^replay: the weights after epoch 1 must be those of the log/);
+  });
+
+  it("reads a log of more epochs than a call may have arguments", async () => {
+    await net().fit(train, { ...base, epochs: 1, log });
+    const [header, epoch] = readFileSync(log, "utf8").split("\n") as [string, string];
+    const many = Array.from({ length: 200_000 }, (_, i) => epoch.replace(/"epoch":1/, `"epoch":${i + 1}`));
+    writeFileSync(log, `${[header, ...many].join("\n")}\n`);
+    const other = sequential([dense(3), relu(), dense(2)]);
+    await expect(replay(log, other, train, { dev })).rejects.toThrow(/^replay: the run must be the one of the log/);
+    const control = new RunControl<number>();
+    control.restore(Array(200_000).fill(1), [], false);
+    expect(control.epochs).toHaveLength(200_000);
   });
 
   it("keeps apart what was done before and after the end of an epoch that a stop cut short", async () => {

@@ -191,7 +191,8 @@ export class RunControl<E> {
 
   /** What a run before this one, of which it is the continuation, has left behind; with `replay` loops get its epochs too. */
   restore(epochs: readonly E[], interventions: readonly Intervention[], replay: boolean): void {
-    this.epochs.push(...epochs);
+    // One by one: as arguments of one call there may be too many.
+    for (const epoch of epochs) this.epochs.push(epoch);
     this.interventions.unshift(...interventions);
     this.#resumed = replay ? 0 : epochs.length;
     for (const reader of this.#readers) {
