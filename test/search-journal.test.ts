@@ -1,7 +1,8 @@
 // The journal: what a crash leaves, damage, files that are something else, two at once. Processes killed at any moment: test/trust.
-import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import fs, { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { choice, type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { entriesOf, quickStudy } from "./search-journal.ts";
@@ -133,6 +134,30 @@ describe("a journal", () => {
       /^storage: (permission was refused|the file system is read-only), got ".*a\.jsonl"$/,
     );
     expect(ran).toBe(0);
+  });
+
+  it("on a disk that becomes full is named in the error, and goes on when there is room", async () => {
+    const path = file();
+    const { writeSync } = fs;
+    const short = (limit: number) => {
+      let left = limit;
+      fs.writeSync = ((fd: number, bytes: Buffer) => {
+        const written = writeSync(fd, bytes.subarray(0, Math.max(0, left)));
+        left -= written;
+        return written;
+      }) as typeof writeSync;
+      syncBuiltinESMExports();
+    };
+    short(1000);
+    try {
+      await expect(crashed(path)).rejects.toThrow(
+        new RegExp(`^storage: the disk must have room, only \\d+ of \\d+ bytes could be written, got ".*${basename(path)}"$`),
+      );
+    } finally {
+      fs.writeSync = writeSync;
+      syncBuiltinESMExports();
+    }
+    expect(plain(await crashed(path))).toEqual(expected);
   });
 
   it("may be gone on with for more trials, by another strategy", async () => {

@@ -205,6 +205,8 @@ export class OpenStudy<S extends Space> implements Study<S> {
   /** Hands an entry over at once; should it not arrive, the next read says so. */
   #write(entry: Entry): void {
     const arrived = this.#append([entry]);
+    // The next read tells of the first that failed; a second one must not be a rejection that nobody handles.
+    arrived.catch(() => undefined);
     this.#pending = this.#pending.then(() => arrived);
     this.#pending.catch(() => undefined);
   }
