@@ -126,8 +126,10 @@ class Choice<T> implements Parameter<T> {
   }
 
   recall(recorded: Json): T | undefined {
-    const index = isRecordedChoice(recorded) ? recorded.choice : -1;
-    return this.values[index];
+    if (!isRecordedChoice(recorded)) return undefined;
+    const { choice: index, value } = recorded;
+    // What an objective asks for may have other values by now, or the same at other places: no header tells of them.
+    return JSON.stringify(value) === JSON.stringify(this.#labels[index]) ? this.values[index] : undefined;
   }
 
   get description(): Json {
