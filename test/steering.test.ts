@@ -300,6 +300,29 @@ describe("marks", () => {
   });
 });
 
+it("a run that a revert to other batches made not finite is looked at on the rows of its last step", async () => {
+  // Checkpoints every 5 steps: the revert takes effect within the second epoch, of 50 steps until then.
+  const run = net(1).fit(train, {
+    ...base,
+    optimizer: sgd({ learningRate: 0.01 }),
+    batchSize: 20,
+    epochs: 3,
+    checkpoint: { dir: `${log} checkpoints`, every: { steps: 5 } },
+    onEpoch: ({ epoch }, own) => (epoch === 1 ? own.set({ batchSize: 2 }) : undefined),
+    onStep: ({ step }) => {
+      if (step !== 28) return;
+      run.revert().catch(() => undefined);
+      run.set({ learningRate: 1e38 });
+    },
+  });
+  const { stoppedBecause, interventions } = await run;
+  expect(stoppedBecause).toBe("not finite");
+  expect(interventions.map(({ what }) => what)).toEqual(["set", "revert", "set"]);
+  const { verdict, layers } = gradientHealth(run);
+  expect(verdict).toBe("not finite");
+  expect(layers[0]?.activation).toBeGreaterThan(0);
+});
+
 it("a revert brings back the optimizer's state too: what follows is what followed the mark", async () => {
   // The same rows in every step, and no draws: only the state tells one step from another.
   const still: Options = {
