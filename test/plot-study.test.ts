@@ -1,6 +1,6 @@
 // Pictures of a search, read as text: every trial where its numbers are, on the scale of its parameter.
 import * as plot from "minibatch/plot";
-import { choice, gridSearch, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
+import { choice, coarseToFine, gridSearch, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
 import { beforeAll, describe, expect, it } from "vitest";
 import { atRandom, narrowed, onGrid, searched } from "./plot-samples.ts";
 import { elements, parseXml, textOf, type XmlElement } from "./xml.ts";
@@ -171,6 +171,20 @@ describe("boxes", () => {
     expect(areas[1]).toBeLessThan(areas[0]);
     expect(areas[2]).toBeLessThan(areas[1]);
     expect(marks(labelled(svg, "best")[0])).toBe(1);
+    expect(labelled(svg, "trials of no round")).toHaveLength(0);
+  });
+
+  it("have the trials that were given beforehand too", async () => {
+    const given = await study({
+      space: { x: uniform(0, 1), y: uniform(0, 1) },
+      initial: [{ x: 0.5 }, { x: 0.2, y: 0.2 }],
+      strategy: coarseToFine({ rounds: 2, trials: 5 }),
+      objective: ({ x, y }) => (x - 0.6) ** 2 + y,
+    });
+    const svg = await plot.boxes(given);
+    const counts = ["trials of no round", "trials of round 1", "trials of round 2"].map((name) => marks(labelled(svg, name)[0]));
+    expect(counts).toEqual([2, 3, 5]);
+    expect(texts(svg)).toContain("of no round");
   });
 });
 
