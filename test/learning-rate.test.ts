@@ -13,7 +13,7 @@ import {
   sequential,
   sgd,
 } from "minibatch";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 const x = randomNormal([100, 4], { seed: 3 });
 const train = dataset(
@@ -70,6 +70,16 @@ describe("findLearningRate", () => {
     expect(() => bare.parameters()).toThrow(/no weights yet/);
   });
 
+  it("looks at each loss a few times, however many steps there are", async () => {
+    const looks = vi.spyOn(Number, "isFinite");
+    const steps = 3000;
+    const { points } = await findLearningRate(net(), train, { ...options, from: 1e-9, to: 1e-6, steps });
+    const count = looks.mock.calls.length;
+    looks.mockRestore();
+    expect(points).toHaveLength(steps);
+    expect(count).toBeLessThan(40 * steps);
+  });
+
   it("has no suggestion where the loss never falls", async () => {
     // Without dropout, of all rows, at rates that change no weight: the same loss in every step.
     const { suggestion, points } = await findLearningRate(net(1), train, {
@@ -92,6 +102,7 @@ describe("findLearningRate", () => {
     [{ ...options, from: 0 }, /^findLearningRate: from must be a finite number above 0, got 0/],
     [{ ...options, from: 1, to: 1 }, /^findLearningRate: to must be a finite number above 1, got 1/],
     [{ ...options, to: Number.NaN }, /^findLearningRate: to must be a finite number above 0.000001, got NaN/],
+    [{ ...options, from: 1e-300, to: 1e10 }, /^findLearningRate: to \/ from must be a finite number, got from 1e-300 and to 10000000000/],
     [{ ...options, steps: 5 }, /^findLearningRate: steps must be a whole number from 10 to 100000, got 5/],
     [{ ...options, beta: 1 }, /^findLearningRate: beta must be a finite number from 0 below 1, got 1/],
   ])("refuses %j", async (wrong, says) => {

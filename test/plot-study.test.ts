@@ -1,6 +1,6 @@
 // Pictures of a search, read as text: every trial where its numbers are, on the scale of its parameter.
 import * as plot from "minibatch/plot";
-import { choice, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
+import { choice, coarseToFine, gridSearch, logUniform, randomSearch, type SearchedParameter, study, uniform } from "minibatch/search";
 import { beforeAll, describe, expect, it } from "vitest";
 import { atRandom, narrowed, onGrid, searched } from "./plot-samples.ts";
 import { elements, parseXml, textOf, type XmlElement } from "./xml.ts";
@@ -111,6 +111,21 @@ describe("slices", () => {
     expect(texts(svg)).toEqual(expect.arrayContaining(["relu", "tanh"]));
   });
 
+  it("keep the values of a choice apart: lists by what is in them, functions of one name by their place", async () => {
+    const alike = [() => 0, () => 1];
+    const lists = await study({
+      space: { units: choice([[8, 16], [16, 8]]), rule: choice(alike.map((f) => Object.defineProperty(f, "name", { value: "f" }))) }, // biome-ignore format: short
+      strategy: gridSearch({ points: 2 }),
+      objective: ({ units, rule }) => (units[0] as number) + rule(),
+    });
+    expect(lists.trials[2]?.values).toEqual({ units: [16, 8], rule: "a function (f)" });
+    const svg = await plot.slices(lists);
+    const columns = (name: string) => new Set(pointsOf(labelled(svg, `trials done by ${name}`)[0]).slice(-4).map(([x]) => x)).size; // biome-ignore format: short
+    expect([columns("units"), columns("rule")]).toEqual([2, 2]);
+    expect(texts(svg)).toEqual(expect.arrayContaining(["[8,16]", "[16,8]"]));
+    expect(lists.csv().split("\n")[4]).toContain('"[16,8]",a function (f) (1),');
+  });
+
   it("of some parameters only", async () => {
     const svg = await plot.slices(result, { parameters: ["lambda"] });
     expect(labelled(svg, "trials done by lambda")).toHaveLength(1);
@@ -156,6 +171,20 @@ describe("boxes", () => {
     expect(areas[1]).toBeLessThan(areas[0]);
     expect(areas[2]).toBeLessThan(areas[1]);
     expect(marks(labelled(svg, "best")[0])).toBe(1);
+    expect(labelled(svg, "trials of no round")).toHaveLength(0);
+  });
+
+  it("have the trials that were given beforehand too", async () => {
+    const given = await study({
+      space: { x: uniform(0, 1), y: uniform(0, 1) },
+      initial: [{ x: 0.5 }, { x: 0.2, y: 0.2 }],
+      strategy: coarseToFine({ rounds: 2, trials: 5 }),
+      objective: ({ x, y }) => (x - 0.6) ** 2 + y,
+    });
+    const svg = await plot.boxes(given);
+    const counts = ["trials of no round", "trials of round 1", "trials of round 2"].map((name) => marks(labelled(svg, name)[0]));
+    expect(counts).toEqual([2, 3, 5]);
+    expect(texts(svg)).toContain("of no round");
   });
 });
 

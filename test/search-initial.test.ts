@@ -103,6 +103,20 @@ describe("values to begin with", () => {
     expect(trials[0]?.value).toBe(100);
     expect(trials[1]?.value).not.toBe(100);
   });
+
+  it("leave a grid whole when the study goes on with more of them, or without", async () => {
+    const options = { space: { x: uniform(0, 1) }, strategy: gridSearch({ points: 3 }), objective: ({ x }: { x: number }) => x };
+    const begin = (storage: string, initial: { x: number }[]) =>
+      study({ ...options, storage, initial, onTrial: (_, { trials, stop }) => (trials === 3 ? stop() : undefined) });
+    const values = ({ trials }: { trials: readonly { params: { x: number } }[] }) => trials.map(({ params }) => params.x);
+    const without = join(scratch, "grid-without.jsonl");
+    await begin(without, [{ x: 0.3 }, { x: 0.4 }]);
+    expect(values(await study({ ...options, storage: without }))).toEqual([0.3, 0.4, 0, 0.5, 1]);
+    const more = join(scratch, "grid-more.jsonl");
+    await begin(more, [{ x: 0.3 }]);
+    const initial = [{ x: 0.3 }, { x: 0.4 }, { x: 0.6 }, { x: 0.7 }];
+    expect(values(await study({ ...options, storage: more, initial }))).toEqual([0.3, 0, 0.5, 0.7, 1]);
+  });
 });
 
 describe("when it is enough", () => {
@@ -130,6 +144,25 @@ describe("when it is enough", () => {
       expect(best).toBeLessThanOrEqual(least);
     }
     expect(seen[0]?.[1]).toBe(Math.min(...seen.slice(0, seen[0]?.[2]).map(([value]) => value)));
+  });
+
+  it("may be said later: an onTrial that is async is waited for, and its failure is the study's", async () => {
+    const later = () => new Promise((resolve) => setImmediate(resolve));
+    const { trials } = await study({
+      space,
+      strategy: randomSearch({ trials: 10 }),
+      objective: bowl,
+      onTrial: async (_, { trials: ended, stop }) => {
+        await later();
+        if (ended === 3) stop();
+      },
+    });
+    expect(trials).toHaveLength(3);
+    const onTrial = async () => {
+      await later();
+      throw new Error("the table is full");
+    };
+    await expect(study({ space, strategy: randomSearch({ trials: 10 }), objective: bowl, onTrial })).rejects.toThrow("the table is full");
   });
 
   it("knows no best while none is done, and the greatest of what is to be maximized", async () => {

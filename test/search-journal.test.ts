@@ -1,8 +1,9 @@
 // The journal: what a crash leaves, damage, files that are something else, two at once. Processes killed at any moment: test/trust.
-import { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import fs, { appendFileSync, chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
+import { basename, join } from "node:path";
+import { choice, type Entry, journal, openStudy, randomSearch, study, uniform } from "minibatch/search";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { entriesOf, quickStudy } from "./search-journal.ts";
 
@@ -81,6 +82,25 @@ describe("a journal", () => {
     expect(readFileSync(path)).toEqual(readFileSync(whole));
   });
 
+  it("of a choice among other lists is another study's", async () => {
+    const path = file();
+    const among = (units: number[][], count: number) =>
+      study({
+        space: { units: choice(units) },
+        strategy: randomSearch({ trials: count }),
+        storage: path,
+        objective: (p) => p.units.length,
+      });
+    const [one, two, other] = [
+      [8, 16],
+      [16, 8],
+      [32, 8],
+    ];
+    await among([one, two], 3);
+    await expect(among([one, other], 4)).rejects.toThrow(/"values":\[\[8,16\],\[16,8\]\]\} there and .*\[\[8,16\],\[32,8\]\]\} here/);
+    expect((await among([one, two], 4)).trials).toHaveLength(4);
+  });
+
   it("of another version, or a file that is something else, is refused and left as it is", async () => {
     const alien = async (content: string, says: RegExp) => {
       const path = file();
@@ -114,6 +134,30 @@ describe("a journal", () => {
       /^storage: (permission was refused|the file system is read-only), got ".*a\.jsonl"$/,
     );
     expect(ran).toBe(0);
+  });
+
+  it("on a disk that becomes full is named in the error, and goes on when there is room", async () => {
+    const path = file();
+    const { writeSync } = fs;
+    const short = (limit: number) => {
+      let left = limit;
+      fs.writeSync = ((fd: number, bytes: Buffer) => {
+        const written = writeSync(fd, bytes.subarray(0, Math.max(0, left)));
+        left -= written;
+        return written;
+      }) as typeof writeSync;
+      syncBuiltinESMExports();
+    };
+    short(1000);
+    try {
+      await expect(crashed(path)).rejects.toThrow(
+        new RegExp(`^storage: the disk must have room, only \\d+ of \\d+ bytes could be written, got ".*${basename(path)}"$`),
+      );
+    } finally {
+      fs.writeSync = writeSync;
+      syncBuiltinESMExports();
+    }
+    expect(plain(await crashed(path))).toEqual(expected);
   });
 
   it("may be gone on with for more trials, by another strategy", async () => {

@@ -156,6 +156,10 @@ describe("a parameter", () => {
     expect(uniform(0, 1).position("0.5")).toBeUndefined();
     expect(choice(["a"]).position("b")).toBeUndefined();
     expect(choice([1, 2]).recall({ choice: 2, value: 3 })).toBeUndefined();
+    // Recorded by a choice among others, or in another order.
+    expect(choice(["b", "a"]).recall(choice(["a", "b"]).record("a"))).toBeUndefined();
+    const lists = [[8, 16], [16, 8]]; // biome-ignore format: short
+    expect(choice(lists).recall(JSON.parse(JSON.stringify(choice(lists).record(lists[1]))))).toBe(lists[1]);
   });
 });
 

@@ -27,6 +27,7 @@ import {
   sgd,
 } from "minibatch";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RunControl } from "../src/train/run.ts";
 
 function labelled(rows: number, seed: number): Dataset {
   const x = randomNormal([rows, 4], { seed });
@@ -174,6 +175,9 @@ describe("run.set", () => {
     });
     const { interventions } = await run;
     expect(await late).toBeUndefined();
+    // Later still: whether a call comes just before the end or just after it is chance.
+    expect(await run.set({ batchSize: 10 })).toBeUndefined();
+    expect(() => run.set({ batchSize: 0 })).toThrow(/^run\.set: batchSize/);
     expect(interventions).toEqual([]);
   });
 
@@ -294,6 +298,29 @@ describe("marks", () => {
     expect(healthy).not.toBe("not finite");
     expect(said).toEqual([]);
   });
+});
+
+it("a run that a revert to other batches made not finite is looked at on the rows of its last step", async () => {
+  // Checkpoints every 5 steps: the revert takes effect within the second epoch, of 50 steps until then.
+  const run = net(1).fit(train, {
+    ...base,
+    optimizer: sgd({ learningRate: 0.01 }),
+    batchSize: 20,
+    epochs: 3,
+    checkpoint: { dir: `${log} checkpoints`, every: { steps: 5 } },
+    onEpoch: ({ epoch }, own) => (epoch === 1 ? own.set({ batchSize: 2 }) : undefined),
+    onStep: ({ step }) => {
+      if (step !== 28) return;
+      run.revert().catch(() => undefined);
+      run.set({ learningRate: 1e38 });
+    },
+  });
+  const { stoppedBecause, interventions } = await run;
+  expect(stoppedBecause).toBe("not finite");
+  expect(interventions.map(({ what }) => what)).toEqual(["set", "revert", "set"]);
+  const { verdict, layers } = gradientHealth(run);
+  expect(verdict).toBe("not finite");
+  expect(layers[0]?.activation).toBeGreaterThan(0);
 });
 
 it("a revert brings back the optimizer's state too: what follows is what followed the mark", async () => {
@@ -433,6 +460,18 @@ describe("a log and its replay", () => {
     };
     expect(await weightsWith(3)).not.toEqual(await weightsWith(4));
     await expect(replay(log, net(), train, { dev })).rejects.toThrow(/^replay: the weights after epoch 1 must be those of the log/);
+  });
+
+  it("reads a log of more epochs than a call may have arguments", async () => {
+    await net().fit(train, { ...base, epochs: 1, log });
+    const [header, epoch] = readFileSync(log, "utf8").split("\n") as [string, string];
+    const many = Array.from({ length: 200_000 }, (_, i) => epoch.replace(/"epoch":1/, `"epoch":${i + 1}`));
+    writeFileSync(log, `${[header, ...many].join("\n")}\n`);
+    const other = sequential([dense(3), relu(), dense(2)]);
+    await expect(replay(log, other, train, { dev })).rejects.toThrow(/^replay: the run must be the one of the log/);
+    const control = new RunControl<number>();
+    control.restore(Array(200_000).fill(1), [], false);
+    expect(control.epochs).toHaveLength(200_000);
   });
 
   it("keeps apart what was done before and after the end of an epoch that a stop cut short", async () => {

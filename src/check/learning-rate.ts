@@ -63,6 +63,8 @@ const fitNames = [
 const divergence = 4;
 /** Steps made before the losses are looked at. */
 const stride = 16;
+/** They are looked at as a whole: again when there are so many more of them, or many steps would be looked at far too often. */
+const growth = 1.1;
 /** Points on each side of one whose slope is measured, as a share of the steps: with the default rates a third of a decade. */
 const windowShare = 0.05;
 /** Of the steps, at the start: the average has seen few losses there, and their noise looks like a slope. */
@@ -111,6 +113,7 @@ export async function findLearningRate(model: Model, train: Dataset, options: Fi
   const { from: first, to: last, steps: wanted, beta: smoothing, ...rest } = options;
   const from = checkNumber(where, "from", first ?? 1e-6, { above: 0 });
   const to = checkNumber(where, "to", last ?? 10, { above: from });
+  if (!Number.isFinite(to / from)) throw new MinibatchError(`${where}: to / from must be a finite number, got from ${from} and to ${to}`);
   const steps = checkNumber(where, "steps", wanted ?? 100, { whole: true, min: 10, max: 100_000 });
   const beta = checkNumber(where, "beta", smoothing ?? 0.9, { min: 0, below: 1 });
   const settings = checkFitOptions(data.x.shape[0] ?? 0, { ...rest, epochs: 1 });
@@ -127,6 +130,7 @@ export async function findLearningRate(model: Model, train: Dataset, options: Fi
   const rates = Array.from({ length: steps }, (_, i) => from * (to / from) ** (i / (steps - 1)));
   const losses: number[] = [];
   const whole = Math.floor(table.rows / size);
+  let looked = 0;
   for (let epoch = 1; losses.length < steps; epoch++) {
     const order = settings.shuffle
       ? permutation({ seed: settings.seed, purpose: "shuffle", step: epoch }, table.rows)
@@ -138,6 +142,8 @@ export async function findLearningRate(model: Model, train: Dataset, options: Fi
       for (let s = 0; s < done; s++) losses.push(result(s).loss);
       stepper.counted(done);
       made += done;
+      if (losses.length < growth * looked) continue;
+      looked = losses.length;
       const curve = curveOf(rates, losses, beta, losses.length);
       if (curve.stoppedBecause === "diverged") return finished(where, curveOf(rates, losses, beta, steps));
     }

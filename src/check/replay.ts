@@ -9,7 +9,7 @@ import { type Optimizer, optimizerOf } from "../optim/optimizers.ts";
 import type { Schedule } from "../optim/schedules.ts";
 import type { Epoch, History } from "../train/history.ts";
 import { differences } from "../train/identity.ts";
-import { type Logged, type LoggedIntervention, readLog } from "../train/log.ts";
+import { type Logged, type LoggedEpoch, type LoggedIntervention, readLog } from "../train/log.ts";
 import { Marks } from "../train/marks.ts";
 import type { FitOptions } from "../train/options.ts";
 import { type Recorder, weightsDigest } from "../train/recorder.ts";
@@ -52,10 +52,12 @@ const names: readonly (keyof ReplayOptions)[] = [
 /** Compares what a replay does with what its log says. */
 class Comparison implements Recorder {
   readonly #log: Logged;
+  readonly #epochs: ReadonlyMap<number, LoggedEpoch>;
   readonly #file: string;
 
   constructor(log: Logged, file: string) {
     this.#log = log;
+    this.#epochs = new Map(log.epochs.map((each) => [each.epoch, each]));
     this.#file = file;
   }
 
@@ -82,7 +84,7 @@ class Comparison implements Recorder {
   }
 
   async epoch({ epoch, step }: Epoch, weights: Parameters<Recorder["epoch"]>[1]): Promise<void> {
-    const logged = this.#log.epochs.find((each) => each.epoch === epoch);
+    const logged = this.#epochs.get(epoch);
     if (!logged) return;
     if (logged.step !== step) this.#fail(`epoch ${epoch} must end at step ${logged.step}, got ${step}`);
     await this.#compare(`after epoch ${epoch}`, logged.weights, weights);
@@ -141,7 +143,8 @@ function scriptOf({ interventions, epochs, end }: Logged, given: readonly Schedu
     throw new MinibatchError(
       `replay: expected ${given.length - schedules.length} schedules, as many as run.set was given, got ${given.length}`,
     );
-  const last = Math.max(0, ...epochs.map(({ step }) => step), ...cues.map(({ step }) => step));
+  // Steps never fall from line to line.
+  const last = Math.max(epochs.at(-1)?.step ?? 0, cues.at(-1)?.step ?? 0);
   if (!end) cues.push({ step: last, run: (target) => target.stop() });
   return cues;
 }

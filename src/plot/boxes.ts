@@ -5,7 +5,7 @@ import { panel } from "./panel.ts";
 import { type Box, checkPicture, checkText, finished, framed, type LegendEntry, type PictureOptions } from "./picture.ts";
 import { defaultHeight, defaultWidth } from "./series.ts";
 import { faint, ink, lookOf, showNumber } from "./style.ts";
-import { checkStudy, type ParameterLike, parameterOf, placed, type StudyLike, type TrialLike } from "./trials.ts";
+import { checkStudy, look, type ParameterLike, parameterOf, placed, type StudyLike, type TrialLike } from "./trials.ts";
 
 export interface BoxesOptions extends PictureOptions {
   /** Names of the two parameters; by default the first two with numbers. */
@@ -51,6 +51,10 @@ export async function boxes(result: StudyLike, options: BoxesOptions = {}): Prom
   };
   const looks = rounds.map(({ round }, i) => ({ ...lookOf(i), name: `round ${round}` }));
   const legend: LegendEntry[] = looks.map(({ name, color, symbol }) => ({ name, kind: "marker", color, symbol }));
+  // Tried beforehand, as initial values or by another strategy.
+  const others = list.filter((trial) => note(trial) === undefined);
+  const { color: gray, symbol: diamond } = look.pruned;
+  if (others.length) legend.push({ name: "of no round", kind: "marker", color: gray, symbol: diamond });
   if (best) legend.push({ name: `best: ${showNumber(best.value)}`, kind: "marker", color: ink, symbol: "star" });
   const { title = "From coarse to fine", width = defaultWidth, height = 520 } = options;
   const lib = await library();
@@ -59,6 +63,9 @@ export async function boxes(result: StudyLike, options: BoxesOptions = {}): Prom
       x: x.axis,
       y: y.axis,
       marks: (plot, named) => [
+        others.length
+          ? plot.dot(others, { x: x.at as never, y: y.at as never, r: 3.6, fill: gray, symbol: diamond, ...named("trials of no round") })
+          : null,
         ...rounds.flatMap(({ round, parameters }, i) => {
           const [x1, x2] = edges(first, parameters[first.name]);
           const [y1, y2] = edges(second, parameters[second.name]);

@@ -94,6 +94,16 @@ export interface Placed {
   at(trial: TrialLike): number | string | undefined;
 }
 
+/** A value of a choice: lists and objects as JSON has them. */
+function choiceText(value: unknown): string {
+  if (!isObject(value)) return typeof value === "function" ? describe(value) : String(value);
+  try {
+    return JSON.stringify(value) ?? describe(value);
+  } catch {
+    return describe(value);
+  }
+}
+
 const wholeKinds = ["integer", "logInteger"];
 
 /** Numbers on the parameter's own scale, from its bounds; 1 - beta where that is the scale; a choice as a band. */
@@ -102,11 +112,14 @@ export function placed(where: string, parameter: ParameterLike, count = 6): Plac
   if (kind === "choice") {
     if (values !== undefined && !Array.isArray(values))
       throw new MinibatchError(`${where}: values of parameter "${name}" must be a list, got ${describe(values)}`);
-    const names = (values ?? []).map((value) => (isObject(value) || typeof value === "function" ? describe(value) : String(value)));
+    const list = values ?? [];
+    const names = list.map(choiceText);
+    // Of lists and objects a trial has copies.
+    const place = (value: unknown) => (isObject(value) ? names.indexOf(choiceText(value)) : list.indexOf(value));
     return {
       name,
       axis: bandAxis(name, names),
-      at: (trial) => (name in trial.values ? String(Math.max(0, (values ?? []).indexOf(trial.values[name]))) : undefined),
+      at: (trial) => (name in trial.values ? String(Math.max(0, place(trial.values[name]))) : undefined),
     };
   }
   if (typeof low !== "number" || typeof high !== "number")

@@ -3,7 +3,7 @@ import { checkOptions, describe, MinibatchError } from "../errors.ts";
 import type { Json } from "../nn/layer.ts";
 import { type Kept, plainValues } from "./ledger.ts";
 import { descriptionsOf, type TrialRecord } from "./record.ts";
-import { isRecordedChoice, type Space } from "./space.ts";
+import { asText, isRecordedChoice, type Space } from "./space.ts";
 import type { Direction } from "./strategy.ts";
 
 type Ended = { readonly record: TrialRecord<Space>; readonly kept: Kept };
@@ -34,8 +34,7 @@ const states = { done: 1, pruned: 2, failed: 3 } as const;
 function distribution(description: Json): Json {
   const { kind, low, high, values } = description as { kind: string; low: number; high: number; values: readonly Json[] };
   if (kind === "choice") {
-    // Two functions may be called the same, but choices must differ.
-    const choices = values.map((value, i) => (values.indexOf(value) === i ? value : `${String(value)} (${i})`));
+    const choices = values.map((value) => (value !== null && typeof value === "object" ? asText(value) : value));
     return { name: "CategoricalDistribution", attributes: { choices } };
   }
   const whole = kind === "integer" || kind === "logInteger";

@@ -1,11 +1,8 @@
 // Trials that are known to be good, tried before any that a strategy proposes. Turns what a user wrote, in the form of the
 // objective's values, into values by full name. Knows no record.
 import { describe, MinibatchError } from "../errors.ts";
-import { type Parameter, resolve, type Space } from "./space.ts";
+import { isPlain, type Parameter, resolve, type Space } from "./space.ts";
 import type { Proposal } from "./strategy.ts";
-
-const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 const deepest = 8;
 

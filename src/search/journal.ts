@@ -59,8 +59,8 @@ function cutShort(line: Buffer): boolean {
 function write(fd: number, text: string): void {
   const bytes = Buffer.from(text);
   const written = writeSync(fd, bytes);
-  if (written < bytes.length)
-    throw new MinibatchError(`only ${written} of ${bytes.length} bytes could be written; is the disk full?`, "FILE");
+  // The error of a file gets its path where the path is known.
+  if (written < bytes.length) throw new Error(`the disk must have room, only ${written} of ${bytes.length} bytes could be written`);
 }
 
 class Journal implements Storage {

@@ -211,6 +211,8 @@ export class OpenStudy<S extends Space> implements Study<S> {
   /** Hands an entry over at once; should it not arrive, the next read says so. */
   #write(entry: Entry): void {
     const arrived = this.#append([entry]);
+    // The next read tells of the first that failed; a second one must not be a rejection that nobody handles.
+    arrived.catch(() => undefined);
     this.#pending = this.#pending.then(() => arrived);
     this.#pending.catch(() => undefined);
   }
@@ -233,7 +235,7 @@ export class OpenStudy<S extends Space> implements Study<S> {
   #asking(ledger: Ledger, number: number): Asking {
     return {
       number,
-      given: this.#initial.length,
+      given: ledger.trials.slice(0, number - 1).filter(({ by }) => by === "initial").length,
       seed: this.seed,
       direction: this.direction,
       space: this.#space,

@@ -97,9 +97,14 @@ class Choice<T> implements Parameter<T> {
   readonly kind = "choice";
   readonly ordered = false;
   readonly values: readonly T[];
+  readonly #labels: readonly Json[];
 
   constructor(values: readonly T[]) {
     this.values = values;
+    const labels = values.map(label);
+    const texts = labels.map((each) => JSON.stringify(each));
+    // Two functions may be called the same: the later one is told by its place.
+    this.#labels = labels.map((each, i) => (texts.indexOf(texts[i] as string) === i ? each : `${asText(each)} (${i})`));
   }
 
   get count(): number {
@@ -117,24 +122,40 @@ class Choice<T> implements Parameter<T> {
 
   record(value: unknown): Json {
     const index = this.values.findIndex((v) => Object.is(v, value));
-    return { choice: index, value: label(value) };
+    return { choice: index, value: this.#labels[index] ?? label(value) };
   }
 
   recall(recorded: Json): T | undefined {
-    const index = isRecordedChoice(recorded) ? recorded.choice : -1;
-    return this.values[index];
+    if (!isRecordedChoice(recorded)) return undefined;
+    const { choice: index, value } = recorded;
+    // What an objective asks for may have other values by now, or the same at other places: no header tells of them.
+    return JSON.stringify(value) === JSON.stringify(this.#labels[index]) ? this.values[index] : undefined;
   }
 
   get description(): Json {
-    return { kind: this.kind, values: this.values.map(label) };
+    return { kind: this.kind, values: this.#labels };
   }
 }
 
-/** A value of a choice as text can show it. */
-function label(value: unknown): Json {
-  const plain = value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
-  return plain ? (value as Json) : describe(value);
+export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+
+/** Whether JSON has the whole of a value, lists and plain objects too. */
+function isJson(value: unknown, around: readonly unknown[] = []): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return true;
+  if (!(Array.isArray(value) || isPlain(value)) || around.includes(value)) return false;
+  // Array.from: JSON has no holes.
+  const parts = Array.isArray(value) ? Array.from(value) : Object.values(value);
+  return parts.every((part) => isJson(part, [...around, value]));
 }
+
+/** A value of a choice as a record has it: a copy of what JSON has, of anything else what it is called. */
+function label(value: unknown): Json {
+  return isJson(value) ? (JSON.parse(JSON.stringify(value)) as Json) : describe(value);
+}
+
+/** A label as text. */
+export const asText = (value: Json): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 export function isRecordedChoice(recorded: Json | undefined): recorded is { readonly choice: number; readonly value: Json } {
   return recorded !== null && typeof recorded === "object" && "choice" in recorded;

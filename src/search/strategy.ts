@@ -27,7 +27,7 @@ export interface Past {
 export interface Asking {
   /** Of the trial to be proposed, from 1. */
   readonly number: number;
-  /** How many of the first trials were given by the user; none of a strategy's. */
+  /** How many of the trials before it had values given by the user (`initial`), none of a strategy's. */
   readonly given?: number | undefined;
   readonly seed: number;
   readonly direction: Direction;

@@ -23,8 +23,11 @@ export interface StudyOptions<S extends Space> extends OpenOptions<S> {
   objective: Objective<S>;
   /** Trials at once, in this process; they share the cores. 1 by default. */
   parallel?: number | undefined;
-  /** Told of every trial that this process has ended, in the order of their ends, with what was found so far. It may stop the study. */
-  onTrial?: ((trial: TrialRecord<S>, soFar: StudySoFar<S>) => void) | undefined;
+  /**
+   * Told of every trial that this process has ended, in the order of their ends, with what was found so far. It may stop the study. The next trial
+   * in that trial's place waits for what it returns; what it throws ends the study.
+   */
+  onTrial?: ((trial: TrialRecord<S>, soFar: StudySoFar<S>) => unknown) | undefined;
   /** Seconds after which no further trial begins; those that run are finished. The same call goes on with another timeout. */
   timeout?: number | undefined;
   /** Ends the study: trials that run are let go of, everything is recorded, and the study rejects with the signal's reason. */
@@ -143,8 +146,8 @@ class Loop<S extends Space> {
     clearTimeout(timer);
   }
 
-  #tell(number: number): void {
-    this.#onTrial?.(this.#open.record(number), {
+  async #tell(number: number): Promise<void> {
+    await this.#onTrial?.(this.#open.record(number), {
       best: this.#open.best(),
       trials: this.#open.ended(),
       stop: () => {
@@ -166,7 +169,7 @@ class Loop<S extends Space> {
       const outcome = await attempt(this.#objective, trial);
       try {
         if (outcome === undefined) await this.#open.release(trial);
-        else if (await this.#open.end(trial, outcome)) this.#tell(trial.number);
+        else if (await this.#open.end(trial, outcome)) await this.#tell(trial.number);
         else console.error(`minibatch: trial ${trial.number} was taken over by another process, whose end counts`);
       } finally {
         this.#changed();

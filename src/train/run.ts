@@ -28,7 +28,7 @@ export interface Run<E = Epoch> extends Promise<History<E>>, AsyncIterable<E, vo
   /**
    * Changes what steps are made with. A learning rate alone holds from the next step on; a call with anything else takes effect whole, at the
    * start of the next epoch, which in a loop's body and in `onEpoch` is at once. Before it the run keeps a mark, for `revert()`. Resolves when it
-   * has taken effect; with undefined when the run ends, or a revert takes it back, before that. Throws for values that the run cannot have.
+   * has taken effect; with undefined when the run has ended, or a revert takes it back, before that. Throws for values that the run cannot have.
    *
    * ```ts
    * for await (const { epoch } of run) if (epoch === 10) run.set({ learningRate: 0.01, regularizer: l2(0.5), batchSize: 128 });
@@ -191,7 +191,8 @@ export class RunControl<E> {
 
   /** What a run before this one, of which it is the continuation, has left behind; with `replay` loops get its epochs too. */
   restore(epochs: readonly E[], interventions: readonly Intervention[], replay: boolean): void {
-    this.epochs.push(...epochs);
+    // One by one: as arguments of one call there may be too many.
+    for (const epoch of epochs) this.epochs.push(epoch);
     this.interventions.unshift(...interventions);
     this.#resumed = replay ? 0 : epochs.length;
     for (const reader of this.#readers) {
@@ -374,7 +375,6 @@ export class RunHandle<E> extends Promise<History<E>> implements Run<E> {
     const control = this.#reins;
     if (!control.subject) throw new MinibatchError("run.set: this run was not made by fit");
     const change = checkChange("run.set", values, control.subject);
-    if (control.settled) throw ended();
     return new Promise((resolve, reject) => {
       control.command({
         run: (target) => {

@@ -474,7 +474,9 @@ export class Trainer implements Steered {
     const { control } = this.#parts;
     const { batchSize: size } = this.#tuning;
     const { moment } = this.#probe;
-    const rows = order.slice(wrong * size, (wrong + 1) * size);
+    // A revert within the epoch may have brought another batch size back; the wrong step is the last one in any case.
+    const { at } = this.#place;
+    const rows = this.#traceable ? order.slice(wrong * size, (wrong + 1) * size) : order.slice(Math.max(0, at - size), at);
     control.probe = { at: this.#probe, finite: false };
     if (!this.#traceable || wrong * this.#stepper.milliseconds > traceMilliseconds) {
       this.#probe.move({ ...moment, rows });
