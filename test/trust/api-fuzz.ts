@@ -18,6 +18,8 @@ async function child(n: number, seed: number, folder: string): Promise<void> {
   const random = new Random(seed);
   const list = await bases();
   const fuzz = new PublicFuzz(random, folder);
+  // Hostile names of files are relative ones too.
+  process.chdir(folder);
   const last = openSync(join(folder, "last"), "w");
   const wrongs = new Map<string, string>();
   let failures = 0;
