@@ -235,6 +235,9 @@ export interface MovingAveragesOptions extends PictureOptions {
   yLabel?: string | undefined;
 }
 
+/** More lines than anybody can tell apart. */
+const mostBetas = 100;
+
 /**
  * A series and its moving averages; with `biasCorrection` also the exponentially weighted averages without it, dashed.
  *
@@ -262,6 +265,7 @@ export async function movingAverages(values: Numbers, options: MovingAveragesOpt
     averages.push({ name: `weighted mean of ${count}`, y: weightedMovingAverage(series, weights), color: averages.length });
   }
   const betas = beta === undefined ? [] : typeof beta === "number" ? [beta] : listOf(where, "beta", beta);
+  if (betas.length > mostBetas) throw new MinibatchError(`${where}: beta may have ${mostBetas} numbers at the most, got ${betas.length}`);
   for (const one of betas) {
     const color = averages.filter(({ dashed }) => !dashed).length;
     const corrected = biasCorrection === true;

@@ -27,6 +27,11 @@ const failed: plot.StudyLike = { ...done, trials: [{ number: 1, state: "failed",
 
 export const pictures: readonly Mistake[] = [
   {
+    what: "more averages than anybody can tell apart",
+    make: () => plot.movingAverages([1, 2], { beta: Array(1_000_000).fill(0.5) }),
+    says: /^movingAverages: beta may have 100 numbers at the most, got 1000000$/,
+  },
+  {
     what: "a window of a moving average that has no text",
     make: () => plot.movingAverages([1, 2], { window: untyped(Object.create(null)) }),
     says: /^stats.movingAverage: window must be a whole number/,
