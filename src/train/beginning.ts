@@ -19,7 +19,7 @@ export function trainingSpec(network: Network, structure: Structure, table: Tabl
   return specOf(spec, recipe, tuningOf(network, settings));
 }
 
-export interface Beginning {
+export interface RunStart {
   readonly spec: TrainingSpec;
   readonly table: Table;
   readonly settings: Settings;
@@ -28,7 +28,7 @@ export interface Beginning {
 }
 
 /** Looks at a run that has not begun yet: at its first rows in the order of the data set. */
-export function probeOfStart({ spec, table, settings, start }: Beginning): Probe {
+export function probeOfStart({ spec, table, settings, start }: RunStart): Probe {
   return new Probe(
     { spec, table, seed: settings.seed, batchSize: settings.batchSize },
     {

@@ -10,7 +10,7 @@ import { rateAt } from "../optim/schedules.ts";
 import { permutation } from "../random.ts";
 import { executor } from "../run/backend.ts";
 import { fromArray, type Tensor } from "../tensor.ts";
-import { type Beginning, rowsToLookAt } from "./beginning.ts";
+import { type RunStart, rowsToLookAt } from "./beginning.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Evaluator } from "./evaluator.ts";
 import { betterEpoch, type Epoch, type History, type StoppedBecause } from "./history.ts";
@@ -30,7 +30,7 @@ const chunkMilliseconds = 30;
 /** So long may a run that is not finite any more go over its last epoch again, to find the step and the layer where it began. */
 const traceMilliseconds = 5000;
 
-export interface TrainerParts extends Beginning {
+export interface TrainerParts extends RunStart {
   readonly network: Network;
   readonly structure: Structure;
   readonly devTable: Table | undefined;
